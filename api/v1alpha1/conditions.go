@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types of a FlameCluster. Each carries the generation it speaks of;
+// messages name numbers and fields, never pods.
+const (
+	// ConditionReady sums up the others: the session manager is ready, as many
+	// executor managers as wanted are ready, and the object cache, if any, is ready.
+	ConditionReady = "Ready"
+	// ConditionSessionManagerReady says whether the session manager takes sessions.
+	ConditionSessionManagerReady = "SessionManagerReady"
+	// ConditionExecutorsReady says whether every wanted executor manager is
+	// connected to the session manager.
+	ConditionExecutorsReady = "ExecutorsReady"
+	// ConditionObjectCacheReady says whether the object cache answers. It is
+	// absent while the spec asks for none.
+	ConditionObjectCacheReady = "ObjectCacheReady"
+	// ConditionProgressing is True while something is being created, replaced or
+	// scaled, and False when all is as the spec says or nothing moves any more.
+	ConditionProgressing = "Progressing"
+	// ConditionSpecValid is False when the spec asks for something that cannot
+	// run. The message says what to change; until then all stays as it was.
+	ConditionSpecValid = "SpecValid"
+)
+
+// Reasons that conditions and events carry.
+const (
+	// ReasonReady means that everything the condition speaks of is ready.
+	ReasonReady = "Ready"
+	// ReasonStarting means that a pod exists and has not become ready yet.
+	ReasonStarting = "Starting"
+	// ReasonPending means that a pod waits for a node; the message has the scheduler's words.
+	ReasonPending = "Pending"
+	// ReasonImagePull means that an image cannot be pulled.
+	ReasonImagePull = "ImagePull"
+	// ReasonCrashing means that a container ends again and again. Flame's
+	// session manager ends with exit code 0 on some errors, which counts too.
+	ReasonCrashing = "Crashing"
+	// ReasonConfigError means that a container cannot be made, for want of a Secret for example.
+	ReasonConfigError = "ConfigError"
+	// ReasonReplacing means that the session manager is being replaced, for a
+	// new image or configuration.
+	ReasonReplacing = "Replacing"
+	// ReasonScaling means that executor managers are being added or removed.
+	ReasonScaling = "Scaling"
+	// ReasonUpdating means that executor managers are being replaced by ones of the current spec.
+	ReasonUpdating = "Updating"
+	// ReasonUpdateStopped means that the update of executor managers stands still
+	// because the new ones fail; the old ones still work.
+	ReasonUpdateStopped = "UpdateStopped"
+	// ReasonStable means that nothing is being changed.
+	ReasonStable = "Stable"
+	// ReasonSuspended means that spec.suspend asks for no pods.
+	ReasonSuspended = "Suspended"
+	// ReasonNoneWanted means that the spec asks for no executor manager.
+	ReasonNoneWanted = "NoneWanted"
+	// ReasonNotReady means that a component is missing for Ready; the message says which.
+	ReasonNotReady = "NotReady"
+	// ReasonMultipleReplicas means that the object cache runs with more than one
+	// replica, which Flame does not support: objects are found on one of them only.
+	ReasonMultipleReplicas = "MultipleReplicas"
+	// ReasonValid means that the spec can run.
+	ReasonValid = "Valid"
+	// ReasonInvalid means that the spec cannot run as it is.
+	ReasonInvalid = "Invalid"
+	// ReasonWaitingForReference means that a Secret or claim which the spec names does not exist yet.
+	ReasonWaitingForReference = "WaitingForReference"
+	// ReasonError means that a call to the Kubernetes API failed and is being retried.
+	ReasonError = "Error"
+)

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// Shim is the way in which executors run applications.
+// +kubebuilder:validation:Enum=host
+type Shim string
+
+// ShimHost runs applications as processes beside the executor manager. It is
+// the only shim of Flame that runs anything today.
+const ShimHost Shim = "host"
+
+// ExecutorManagerSpec describes the executor managers.
+type ExecutorManagerSpec struct {
+	// image is the image of the executor managers, such as
+	// docker.io/xflops/flame-executor-manager:v0.6.0.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +required
+	Image string `json:"image"`
+
+	// replicas is the number of executor managers. 0 is allowed: sessions are
+	// taken, and their tasks wait. Defaults to 1.
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// maxExecutors is the number of executors of slot's size that run in one
+	// executor manager at once. Flame ignores such a limit of its own and fills
+	// the CPUs that it sees, so it is enforced there: the CPU limit is slot.cpu ×
+	// maxExecutors. Sessions with a resource request of their own fill the same
+	// CPUs differently. Defaults to 1.
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	// +optional
+	MaxExecutors int32 `json:"maxExecutors,omitempty"`
+
+	// shim is the way in which executors run applications; host is the only one
+	// that works in the supported versions of Flame. Defaults to host.
+	// +kubebuilder:default=host
+	// +optional
+	Shim Shim `json:"shim,omitempty"`
+
+	// resources are the requests and limits of the executor manager's container.
+	// By default both are computed: slot.cpu × maxExecutors CPUs, slot.memory ×
+	// maxExecutors plus 256Mi of memory, slot.gpu × maxExecutors GPUs. What is
+	// given here takes the place of what is computed; a CPU limit that would
+	// make room for another number of executors is refused.
+	// +optional
+	Resources corev1.ResourceRequirements `json:"resources,omitempty,omitzero"`
+
+	PodSettings `json:",inline"`
+
+	// updateStrategy says how executor managers are replaced when the spec
+	// changes. By default a quarter of them, at least one, is added first.
+	// +kubebuilder:default={}
+	// +optional
+	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitempty,omitzero"`
+}
+
+// UpdateStrategy says how executor managers are replaced when the spec changes.
+// +kubebuilder:validation:XValidation:rule="!(string(self.maxSurge) in ['0', '0%'] && string(self.maxUnavailable) in ['0', '0%'])",message="maxSurge and maxUnavailable cannot both be 0: nothing could ever be replaced"
+type UpdateStrategy struct {
+	// maxSurge is the number of executor managers that may run above the wanted
+	// number during an update, or a percentage of it, rounded up. Defaults to 25%.
+	// +kubebuilder:default="25%"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}|(100|[0-9]{1,2})%)$`
+	// +optional
+	MaxSurge intstr.IntOrString `json:"maxSurge,omitempty,omitzero"`
+
+	// maxUnavailable is the number of executor managers that may be missing from
+	// the wanted number during an update, or a percentage of it, rounded down.
+	// Defaults to 0.
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}|(100|[0-9]{1,2})%)$`
+	// +optional
+	MaxUnavailable intstr.IntOrString `json:"maxUnavailable,omitempty"`
+}

@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// State sums up a FlameCluster in one word.
+// +kubebuilder:validation:Enum=Pending;Running;Failed;Suspended
+type State string
+
+// The states of a FlameCluster.
+const (
+	// StatePending means that the cluster is on its way.
+	StatePending State = "Pending"
+	// StateRunning means that the session manager is ready, and so is an
+	// executor manager unless none is wanted.
+	StateRunning State = "Running"
+	// StateFailed means that the session manager or every executor manager
+	// fails, or that the spec cannot run.
+	StateFailed State = "Failed"
+	// StateSuspended means that spec.suspend asks for no pods.
+	StateSuspended State = "Suspended"
+)
+
+// FlameClusterStatus says what a Flame cluster is.
+type FlameClusterStatus struct {
+	// conditions say in detail how the cluster is: Ready, SessionManagerReady,
+	// ExecutorsReady, ObjectCacheReady, Progressing and SpecValid.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// state sums up the cluster: Pending, Running, Failed or Suspended.
+	// +optional
+	State State `json:"state,omitempty"`
+
+	// message says why state is what it is.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// sessionManager says how the session manager is.
+	// +optional
+	SessionManager SessionManagerStatus `json:"sessionManager,omitempty,omitzero"`
+
+	// executorManager says how the executor managers are.
+	// +optional
+	ExecutorManager ExecutorManagerStatus `json:"executorManager,omitempty,omitzero"`
+
+	// objectCache says how the object cache is. It is absent while the spec asks for none.
+	// +optional
+	ObjectCache *ObjectCacheStatus `json:"objectCache,omitempty"`
+}
+
+// SessionManagerStatus says how the session manager is.
+type SessionManagerStatus struct {
+	// ready is true while the session manager takes sessions and executor managers.
+	// +optional
+	Ready bool `json:"ready"`
+
+	// endpoint is the address that clients in the Kubernetes cluster use, for
+	// the endpoint in their flame.yaml or for FLAME_ENDPOINT.
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+}
+
+// ExecutorManagerStatus says how the executor managers are.
+type ExecutorManagerStatus struct {
+	// replicas is the number of executor manager pods that exist and have neither
+	// ended nor been told to.
+	// +kubebuilder:default=0
+	// +optional
+	Replicas int32 `json:"replicas"`
+
+	// ready is the number of executor managers that are connected to the session manager.
+	// +optional
+	Ready int32 `json:"ready"`
+
+	// updated is the number of executor managers that are of the current spec.
+	// +optional
+	Updated int32 `json:"updated"`
+
+	// desired is the number of executor managers that are wanted: spec.executorManager.replicas,
+	// or 0 while suspended.
+	// +optional
+	Desired int32 `json:"desired"`
+
+	// selector selects the executor manager pods, in the form that the scale
+	// subresource and kubectl -l take.
+	// +optional
+	Selector string `json:"selector,omitempty"`
+}
+
+// ObjectCacheStatus says how the object cache is.
+type ObjectCacheStatus struct {
+	// ready is true while every replica of the object cache answers.
+	// +optional
+	Ready bool `json:"ready"`
+
+	// endpoint is the address that clients in the Kubernetes cluster use, for
+	// the cache endpoint in their flame.yaml or for FLAME_CACHE_ENDPOINT.
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+}
