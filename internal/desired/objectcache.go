@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"encoding/json"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/flameconf"
+	"github.com/xflops/flame-operator/internal/naming"
+)
+
+func (b builder) objectCacheService() *corev1ac.ServiceApplyConfiguration {
+	const component = flamev1alpha1.ComponentObjectCache
+	if b.cluster.Spec.ObjectCache == nil {
+		return nil
+	}
+	return corev1ac.Service(naming.ObjectCache(b.cluster.Name), b.cluster.Namespace).
+		WithLabels(Labels(b.cluster, component)).
+		WithOwnerReferences(b.owner()).
+		WithSpec(corev1ac.ServiceSpec().
+			WithType(corev1.ServiceTypeClusterIP).
+			WithSelector(Selector(b.cluster, component)).
+			WithPorts(servicePort("cache", naming.CachePort)))
+}
+
+// objectCache returns the StatefulSet of the object cache and the hash of its
+// pods. Its pods are replaced only when they are deleted: every new pod has a
+// new address, which all references to objects held by clients carry, so the
+// controller asks for it only when the hash says that the user did.
+func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string, error) {
+	const component = flamev1alpha1.ComponentObjectCache
+	spec := b.cluster.Spec.ObjectCache
+	if spec == nil {
+		return nil, "", nil
+	}
+	template, hash, err := b.objectCacheTemplate(spec)
+	if err != nil {
+		return nil, "", err
+	}
+	replicas := *spec.Replicas
+	if b.cluster.Spec.Suspend {
+		replicas = 0
+	}
+	set := appsv1ac.StatefulSetSpec().
+		WithReplicas(replicas).
+		WithServiceName(naming.ObjectCache(b.cluster.Name)).
+		WithPodManagementPolicy(appsv1.ParallelPodManagement).
+		WithSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(b.cluster, component))).
+		WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().WithType(appsv1.OnDeleteStatefulSetStrategyType)).
+		WithPersistentVolumeClaimRetentionPolicy(appsv1ac.StatefulSetPersistentVolumeClaimRetentionPolicy().
+			WithWhenDeleted(appsv1.PersistentVolumeClaimRetentionPolicyType(spec.Storage.WhenDeleted)).
+			WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
+		WithTemplate(template)
+	if claim := spec.Storage.VolumeClaimTemplate; claim != nil {
+		set.WithVolumeClaimTemplates(&corev1ac.PersistentVolumeClaimApplyConfiguration{
+			ObjectMetaApplyConfiguration: metav1ac.ObjectMeta().WithName("objects").WithLabels(Labels(b.cluster, component)),
+			Spec:                         claimSpec(claim),
+		})
+	}
+	return appsv1ac.StatefulSet(naming.ObjectCache(b.cluster.Name), b.cluster.Namespace).
+		WithLabels(Labels(b.cluster, component)).
+		WithOwnerReferences(b.owner()).
+		WithSpec(set), hash, nil
+}
+
+func (b builder) objectCacheTemplate(spec *flamev1alpha1.ObjectCacheSpec) (*corev1ac.PodTemplateSpecApplyConfiguration, string, error) {
+	volumes := []corev1.Volume{b.configVolume()}
+	if spec.Storage.VolumeClaimTemplate == nil {
+		objects := emptyDir("objects")
+		objects.EmptyDir.SizeLimit = spec.Storage.SizeLimit
+		volumes = append(volumes, objects)
+	}
+	volumeText, err := json.Marshal(volumes)
+	if err != nil {
+		return nil, "", fmt.Errorf("hash the object cache's volumes: %w", err)
+	}
+	hash, err := b.hash(spec.Image, spec.Resources, &spec.PodSettings, string(volumeText), b.server.ReadByObjectCache())
+	if err != nil {
+		return nil, "", err
+	}
+	template, err := b.template(parts{
+		component: flamev1alpha1.ComponentObjectCache,
+		hash:      hash,
+		settings:  &spec.PodSettings,
+		container: objectCacheContainer(spec),
+		volumes:   volumes,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	var config corev1ac.PodTemplateSpecApplyConfiguration
+	if err := convert(template, &config); err != nil {
+		return nil, "", err
+	}
+	return &config, hash, nil
+}
+
+func objectCacheContainer(spec *flamev1alpha1.ObjectCacheSpec) corev1.Container {
+	return corev1.Container{
+		Image:      spec.Image,
+		Command:    []string{binDir + "flame-object-cache", "--config", configFile},
+		WorkingDir: flameHome,
+		Env:        env("info"),
+		Resources:  spec.Resources,
+		Ports:      []corev1.ContainerPort{{Name: "cache", ContainerPort: naming.CachePort, Protocol: corev1.ProtocolTCP}},
+		// It loads every stored object into memory before it listens.
+		StartupProbe:   tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 600}),
+		ReadinessProbe: tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 5, TimeoutSeconds: 2, FailureThreshold: 2}),
+		LivenessProbe:  tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 20, TimeoutSeconds: 5, FailureThreshold: 6}),
+		// A directory inside the volume: Flame reads every directory there, and a
+		// volume's root may hold a lost+found that it cannot read.
+		VolumeMounts: []corev1.VolumeMount{{Name: "objects", MountPath: flameconf.ObjectsDir, SubPath: "objects"}},
+	}
+}
+
+// claimSpec turns a user's claim into what the operator applies.
+func claimSpec(spec *corev1.PersistentVolumeClaimSpec) *corev1ac.PersistentVolumeClaimSpecApplyConfiguration {
+	config := &corev1ac.PersistentVolumeClaimSpecApplyConfiguration{AccessModes: accessModes(spec)}
+	if err := convert(spec, config); err != nil {
+		// Both types describe the same API object.
+		panic(fmt.Sprintf("a claim's spec does not fit its own apply configuration: %v", err))
+	}
+	return config
+}
+
+// convert carries a typed value over into an apply configuration of the same object.
+func convert(from, to any) error {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return fmt.Errorf("convert %T: %w", from, err)
+	}
+	if err := json.Unmarshal(text, to); err != nil {
+		return fmt.Errorf("convert %T: %w", from, err)
+	}
+	return nil
+}

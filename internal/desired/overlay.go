@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	utiljson "sigs.k8s.io/json"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+)
+
+// overlay lays the user's podTemplate over a template. A field that does not
+// exist and a change of what Flame or the operator relies on are invalid.
+func overlay(p parts, template *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec, error) {
+	if p.settings.PodTemplate == nil || len(p.settings.PodTemplate.Raw) == 0 {
+		return template, nil
+	}
+	field := specField(p.component) + ".podTemplate"
+	patch := p.settings.PodTemplate.Raw
+	strict, err := utiljson.UnmarshalStrict(patch, &corev1.PodTemplateSpec{})
+	if err != nil {
+		return nil, Invalid("%s is no pod template: %v", field, err)
+	}
+	if len(strict) > 0 {
+		return nil, Invalid("%s: %v", field, strict[0])
+	}
+	original, err := json.Marshal(template)
+	if err != nil {
+		return nil, fmt.Errorf("lay %s over the pod: %w", field, err)
+	}
+	merged, err := strategicpatch.StrategicMergePatch(original, patch, corev1.PodTemplateSpec{})
+	if err != nil {
+		return nil, Invalid("%s cannot be laid over the pod: %v", field, err)
+	}
+	result := &corev1.PodTemplateSpec{}
+	if err := json.Unmarshal(merged, result); err != nil {
+		return nil, Invalid("%s is no pod template: %v", field, err)
+	}
+	if problems := protected(p.component, template, result); len(problems) > 0 {
+		for i := range problems {
+			problems[i] = field + " cannot change " + problems[i]
+		}
+		return nil, &InvalidSpecError{Problems: problems}
+	}
+	return result, nil
+}
+
+// specField is the field of the spec that describes a component.
+func specField(component string) string {
+	first, second, _ := strings.Cut(component, "-")
+	return first + strings.ToUpper(second[:1]) + second[1:]
+}
+
+// protected lists what an overlay changed although Flame or the operator relies on it.
+func protected(component string, before, after *corev1.PodTemplateSpec) []string {
+	var problems []string
+	refuse := func(changed bool, what string) {
+		if changed {
+			problems = append(problems, what)
+		}
+	}
+	refuse(!contains(after.Labels, before.Labels), "the labels that the operator sets")
+	refuse(!contains(after.Annotations, before.Annotations), "the annotations that the operator sets")
+	refuse(after.Spec.Hostname != "" || after.Spec.Subdomain != "" || after.Spec.SetHostnameAsFQDN != nil || after.Spec.HostnameOverride != nil,
+		"the host name: Flame knows a node by its pod's name")
+	refuse(after.Spec.HostNetwork, "hostNetwork: Flame would know the node by its host's name")
+	refuse(after.Spec.RestartPolicy != before.Spec.RestartPolicy, "restartPolicy, which the operator chooses for each component")
+	refuse(!equality.Semantic.DeepEqual(after.Spec.ShareProcessNamespace, before.Spec.ShareProcessNamespace),
+		"shareProcessNamespace: without it a pod ignores its deletion for the whole grace period")
+	refuse(after.Spec.ServiceAccountName != before.Spec.ServiceAccountName, "serviceAccountName: set spec.serviceAccountName")
+	for _, container := range before.Spec.InitContainers {
+		problems = append(problems, containerProblems(component, container, after.Spec.InitContainers)...)
+	}
+	for _, container := range before.Spec.Containers {
+		problems = append(problems, containerProblems(component, container, after.Spec.Containers)...)
+	}
+	return problems
+}
+
+func containerProblems(component string, before corev1.Container, all []corev1.Container) []string {
+	i := slices.IndexFunc(all, func(c corev1.Container) bool { return c.Name == before.Name })
+	if i < 0 {
+		return []string{fmt.Sprintf("the container %q by removing it", before.Name)}
+	}
+	after := all[i]
+	var problems []string
+	if !slices.Equal(before.Command, after.Command) || !slices.Equal(before.Args, after.Args) {
+		problems = append(problems, fmt.Sprintf("the command of container %q", before.Name))
+	}
+	if after.Image != before.Image {
+		problems = append(problems, fmt.Sprintf("the image of container %q: set %s.image", before.Name, specField(component)))
+	}
+	if after.WorkingDir != before.WorkingDir {
+		problems = append(problems, fmt.Sprintf("the working directory of container %q", before.Name))
+	}
+	if component == flamev1alpha1.ComponentExecutorManager &&
+		!sameQuantity(before.Resources.Limits[corev1.ResourceCPU], after.Resources.Limits[corev1.ResourceCPU]) {
+		problems = append(problems, fmt.Sprintf("the CPU limit of container %q: Flame runs as many executors as it has room for; set maxExecutors or slot.cpu", before.Name))
+	}
+	for _, name := range reservedEnv {
+		if value(before.Env, name) != value(after.Env, name) {
+			problems = append(problems, fmt.Sprintf("the variable %s of container %q", name, before.Name))
+		}
+	}
+	return problems
+}
+
+func value(env []corev1.EnvVar, name string) string {
+	i := slices.IndexFunc(env, func(e corev1.EnvVar) bool { return e.Name == name })
+	if i < 0 {
+		return ""
+	}
+	if env[i].ValueFrom != nil {
+		return "from elsewhere"
+	}
+	return env[i].Value
+}
+
+// contains reports whether all of part stands in whole.
+func contains(whole, part map[string]string) bool {
+	both := maps.Clone(part)
+	maps.DeleteFunc(both, func(k, v string) bool { return whole[k] == v })
+	return len(both) == 0
+}

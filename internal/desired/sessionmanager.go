@@ -1,0 +1,159 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/flameconf"
+	"github.com/xflops/flame-operator/internal/naming"
+)
+
+// sessionManagerLog silences a line that the scheduler writes in every cycle,
+// some 860,000 times a day.
+const sessionManagerLog = "info,flame_session_manager::scheduler::plugins=warn"
+
+// startSessionManager raises the limit of open files as far as it goes: Flame
+// keeps four open for every session that ever was.
+const startSessionManager = `ulimit -Sn "$(ulimit -Hn)"; exec ` + binDir + `flame-session-manager --config ` + configFile
+
+func (b builder) sessionManagerService() *corev1ac.ServiceApplyConfiguration {
+	const component = flamev1alpha1.ComponentSessionManager
+	selector := Selector(b.cluster, component)
+	// A session manager that is to be replaced leaves the Service first, so that
+	// executor managers are refused rather than left hanging on a dead address.
+	selector[flamev1alpha1.LabelServing] = "true"
+	return corev1ac.Service(naming.SessionManager(b.cluster.Name), b.cluster.Namespace).
+		WithLabels(Labels(b.cluster, component)).
+		WithOwnerReferences(b.owner()).
+		WithSpec(corev1ac.ServiceSpec().
+			WithType(corev1.ServiceTypeClusterIP).
+			WithSelector(selector).
+			WithPorts(servicePort("frontend", naming.FrontendPort), servicePort("backend", naming.BackendPort)))
+}
+
+func servicePort(name string, port int32) *corev1ac.ServicePortApplyConfiguration {
+	return corev1ac.ServicePort().WithName(name).WithProtocol(corev1.ProtocolTCP).
+		WithPort(port).WithTargetPort(intstr.FromInt32(port))
+}
+
+// sessionManagerClaim has an owner only if it is to go with its cluster.
+func (b builder) sessionManagerClaim() *corev1ac.PersistentVolumeClaimApplyConfiguration {
+	storage := b.cluster.Spec.SessionManager.Storage
+	if storage.VolumeClaimTemplate == nil {
+		return nil
+	}
+	claim := corev1ac.PersistentVolumeClaim(naming.SessionManager(b.cluster.Name), b.cluster.Namespace).
+		WithLabels(Labels(b.cluster, flamev1alpha1.ComponentSessionManager)).
+		WithSpec(claimSpec(storage.VolumeClaimTemplate))
+	if storage.WhenDeleted == flamev1alpha1.WhenDeletedDelete {
+		claim.WithOwnerReferences(b.owner())
+	}
+	return claim
+}
+
+func (b builder) sessionManagerPod() (*corev1.Pod, error) {
+	spec := &b.cluster.Spec.SessionManager
+	volume, err := json.Marshal(b.sessionManagerVolume())
+	if err != nil {
+		return nil, fmt.Errorf("hash the session manager's volume: %w", err)
+	}
+	hash, err := b.hash(spec.Image, spec.Resources, &spec.PodSettings, string(volume), b.server.ReadBySessionManager())
+	if err != nil {
+		return nil, err
+	}
+	template, err := b.template(parts{
+		component: flamev1alpha1.ComponentSessionManager,
+		hash:      hash,
+		settings:  &spec.PodSettings,
+		container: b.sessionManagerContainer(),
+		volumes:   []corev1.Volume{b.sessionManagerConfigVolume(), b.sessionManagerVolume()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	pod := b.pod(template)
+	pod.Name = naming.SessionManager(b.cluster.Name)
+	// A crash restarts in place and keeps the pod's address: executor managers are
+	// back in seconds, where a new address costs them two minutes.
+	pod.Spec.RestartPolicy = corev1.RestartPolicyAlways
+	return pod, nil
+}
+
+func (b builder) sessionManagerContainer() corev1.Container {
+	spec := b.cluster.Spec.SessionManager
+	return corev1.Container{
+		Image:      spec.Image,
+		Command:    []string{"/bin/bash", "-c", startSessionManager},
+		WorkingDir: flameHome,
+		Env:        env(sessionManagerLog),
+		Resources:  spec.Resources,
+		Ports: []corev1.ContainerPort{
+			{Name: "frontend", ContainerPort: naming.FrontendPort, Protocol: corev1.ProtocolTCP},
+			{Name: "backend", ContainerPort: naming.BackendPort, Protocol: corev1.ProtocolTCP},
+		},
+		// It loads every session before it listens.
+		StartupProbe:   tcpProbe(naming.FrontendPort, corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 600}),
+		ReadinessProbe: bothPortsProbe(),
+		LivenessProbe:  tcpProbe(naming.FrontendPort, corev1.Probe{PeriodSeconds: 20, TimeoutSeconds: 5, FailureThreshold: 6}),
+		VolumeMounts:   b.sessionManagerMounts(),
+	}
+}
+
+// sessionManagerMounts puts the events beside the sessions, in a directory of
+// their own: Flame takes each directory there for a session, and a volume's root
+// may hold a lost+found that it cannot read.
+func (b builder) sessionManagerMounts() []corev1.VolumeMount {
+	return []corev1.VolumeMount{
+		{Name: "state", MountPath: flameconf.StateDir},
+		{Name: "state", MountPath: path.Join(flameHome, "events"), SubPath: "events"},
+	}
+}
+
+func (b builder) sessionManagerVolume() corev1.Volume {
+	storage := b.cluster.Spec.SessionManager.Storage
+	claim := storage.ExistingClaim
+	if storage.VolumeClaimTemplate != nil {
+		claim = naming.SessionManager(b.cluster.Name)
+	}
+	if claim == "" {
+		return emptyDir("state")
+	}
+	return corev1.Volume{Name: "state", VolumeSource: corev1.VolumeSource{
+		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
+	}}
+}
+
+func (b builder) sessionManagerConfigVolume() corev1.Volume {
+	if !b.storageIsSecret() {
+		return b.configVolume()
+	}
+	return corev1.Volume{Name: "config", VolumeSource: corev1.VolumeSource{
+		Secret: &corev1.SecretVolumeSource{SecretName: naming.Config(b.cluster.Name)},
+	}}
+}
+
+func tcpProbe(port int32, probe corev1.Probe) *corev1.Probe {
+	probe.TCPSocket = &corev1.TCPSocketAction{Port: intstr.FromInt32(port)}
+	return &probe
+}
+
+// bothPortsProbe asks for the frontend, which clients need, and the backend,
+// which executor managers need; a TCP probe knows one port only.
+func bothPortsProbe() *corev1.Probe {
+	script := fmt.Sprintf("exec 3<>/dev/tcp/127.0.0.1/%d 4<>/dev/tcp/127.0.0.1/%d", naming.FrontendPort, naming.BackendPort)
+	return &corev1.Probe{
+		ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"/bin/bash", "-c", script}}},
+		PeriodSeconds:    5,
+		TimeoutSeconds:   5,
+		FailureThreshold: 2,
+	}
+}

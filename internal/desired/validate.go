@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/flameconf"
+)
+
+// InvalidSpecError says, in a user's words, what has to change before a spec can
+// run. Nothing but a new spec helps.
+type InvalidSpecError struct{ Problems []string }
+
+// Error joins the problems to one sentence.
+func (e *InvalidSpecError) Error() string { return strings.Join(e.Problems, "; ") }
+
+// Invalid makes one problem an error.
+func Invalid(format string, args ...any) *InvalidSpecError {
+	return &InvalidSpecError{Problems: []string{fmt.Sprintf(format, args...)}}
+}
+
+// reservedEnv are the variables that Flame's own work rests on. Some would be
+// taken for something else where the component's code runs users' programs.
+var reservedEnv = []string{
+	"FLAME_HOME", "FLAME_ENDPOINT", "FLAME_CACHE_ENDPOINT", "FLAME_CA_FILE", "FLAME_INSTANCE_ENDPOINT",
+	"FLAME_SOCKET_DIR", "FLAME_TEST_DIR", "FLAME_CACHE_STORAGE", "FLAME_CACHE_EVICTION_POLICY",
+	"FLAME_CACHE_MAX_MEMORY", "FLAME_CACHE_MAX_OBJECTS", "CUDA_VISIBLE_DEVICES",
+}
+
+// validate finds what the schema cannot.
+func validate(cluster *flamev1alpha1.FlameCluster) (flameconf.Version, error) {
+	spec := &cluster.Spec
+	version, err := flameconf.VersionOf(spec.FlameVersion, spec.SessionManager.Image)
+	var problems []string
+	if err != nil {
+		problems = append(problems, err.Error())
+	}
+	problems = append(problems, envProblems("sessionManager", spec.SessionManager.Env)...)
+	problems = append(problems, claimProblems("sessionManager", spec.SessionManager.Storage.VolumeClaimTemplate)...)
+	problems = append(problems, envProblems("executorManager", spec.ExecutorManager.Env)...)
+	problems = append(problems, executorProblems(cluster)...)
+	if cache := spec.ObjectCache; cache != nil {
+		problems = append(problems, envProblems("objectCache", cache.Env)...)
+		problems = append(problems, claimProblems("objectCache", cache.Storage.VolumeClaimTemplate)...)
+		problems = append(problems, cacheProblems(cache)...)
+	}
+	if len(problems) > 0 {
+		return version, &InvalidSpecError{Problems: problems}
+	}
+	return version, nil
+}
+
+func envProblems(field string, env []corev1.EnvVar) []string {
+	var problems []string
+	for _, variable := range env {
+		if slices.Contains(reservedEnv, variable.Name) {
+			problems = append(problems, fmt.Sprintf("%s.env cannot set %s, which the operator sets for Flame: leave it out", field, variable.Name))
+		}
+	}
+	return problems
+}
+
+func claimProblems(field string, claim *corev1.PersistentVolumeClaimSpec) []string {
+	if claim == nil || !claim.Resources.Requests.Storage().IsZero() {
+		return nil
+	}
+	return []string{field + ".storage.volumeClaimTemplate has no size: set resources.requests.storage"}
+}
+
+// executorProblems refuses resources that would break maxExecutors: Flame fits
+// as many executors as the CPU limit, rounded up, has room for.
+func executorProblems(cluster *flamev1alpha1.FlameCluster) []string {
+	slot, executors := cluster.Spec.SessionManager.Slot, int64(cluster.Spec.ExecutorManager.MaxExecutors)
+	limits := cluster.Spec.ExecutorManager.Resources.Limits
+	var problems []string
+	if limit, ok := limits[corev1.ResourceCPU]; ok && limit.Value() != slot.CPU.Value()*executors {
+		problems = append(problems, fmt.Sprintf(
+			"executorManager.resources.limits.cpu is %s, but slot.cpu %s × maxExecutors %d is %d, and Flame runs as many executors as the CPU limit has room for: set it to %[4]d or leave it out",
+			limit.String(), slot.CPU.String(), executors, slot.CPU.Value()*executors))
+	}
+	if limit, ok := limits[corev1.ResourceMemory]; ok && limit.Value() < slot.Memory.Value()*executors {
+		problems = append(problems, fmt.Sprintf(
+			"executorManager.resources.limits.memory is %s, but slot.memory %s × maxExecutors %d needs more: raise it or leave it out",
+			limit.String(), slot.Memory.String(), executors))
+	}
+	if limit, ok := limits[gpuResource]; ok && limit.Value() != slot.GPU.Value()*executors {
+		problems = append(problems, fmt.Sprintf(
+			"executorManager.resources.limits[%q] is %s, but slot.gpu %s × maxExecutors %d is %d: set slot.gpu and leave it out",
+			gpuResource, limit.String(), slot.GPU.String(), executors, slot.GPU.Value()*executors))
+	}
+	return append(problems, requestProblems(executorManagerResources(cluster))...)
+}
+
+// requestProblems finds requests above the limits that they get.
+func requestProblems(resources corev1.ResourceRequirements) []string {
+	var problems []string
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, gpuResource} {
+		request, limit := resources.Requests[name], resources.Limits[name]
+		if request.Cmp(limit) > 0 {
+			problems = append(problems, fmt.Sprintf("executorManager.resources.requests[%q] is %s, more than the limit of %s",
+				name, request.String(), limit.String()))
+		}
+	}
+	return problems
+}
+
+func cacheProblems(cache *flamev1alpha1.ObjectCacheSpec) []string {
+	maxMemory, limit := flameconf.CacheMemory(cache), cache.Resources.Limits.Memory()
+	if !limit.IsZero() && maxMemory.Cmp(*limit) >= 0 {
+		return []string{fmt.Sprintf("objectCache.eviction.maxMemory is %s, but must be below objectCache.resources.limits.memory, %s",
+			maxMemory.String(), limit.String())}
+	}
+	if maxMemory.Sign() <= 0 {
+		return []string{"objectCache.eviction.maxMemory must be more than 0"}
+	}
+	return nil
+}
+
+// CheckClaim compares the session manager's claim as it is with the one that the
+// spec asks for. A claim can grow; everything else about it is fixed.
+func CheckClaim(cluster *flamev1alpha1.FlameCluster, live *corev1.PersistentVolumeClaim) error {
+	const field = "sessionManager.storage.volumeClaimTemplate"
+	wanted := cluster.Spec.SessionManager.Storage.VolumeClaimTemplate
+	var problems []string
+	if size := live.Spec.Resources.Requests.Storage(); wanted.Resources.Requests.Storage().Cmp(*size) < 0 {
+		problems = append(problems, fmt.Sprintf("%s asks for %s, but the claim %q has %s already and cannot shrink: ask for %[4]s or more",
+			field, wanted.Resources.Requests.Storage(), live.Name, size))
+	}
+	if class := wanted.StorageClassName; class != nil && live.Spec.StorageClassName != nil && *class != *live.Spec.StorageClassName {
+		problems = append(problems, fmt.Sprintf("%s.storageClassName is %q, but the claim %q has %q, which cannot be changed",
+			field, *class, live.Name, *live.Spec.StorageClassName))
+	}
+	if modes := accessModes(wanted); !slices.Equal(modes, live.Spec.AccessModes) {
+		problems = append(problems, fmt.Sprintf("%s.accessModes is %v, but the claim %q has %v, which cannot be changed",
+			field, modes, live.Name, live.Spec.AccessModes))
+	}
+	if len(problems) > 0 {
+		return &InvalidSpecError{Problems: problems}
+	}
+	return nil
+}
+
+// accessModes returns the access modes of a claim: one node at a time by default.
+func accessModes(claim *corev1.PersistentVolumeClaimSpec) []corev1.PersistentVolumeAccessMode {
+	if len(claim.AccessModes) == 0 {
+		return []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	}
+	return claim.AccessModes
+}
+
+// sameQuantity compares by value: "1" and "1000m" are the same.
+func sameQuantity(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }

@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package clusters makes FlameClusters for tests as the API server would store
+// them: with the defaults of the CRD that is shipped.
+package clusters
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	kruntime "k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+)
+
+// Minimal is the smallest spec that the schema accepts.
+const Minimal = `
+metadata: {name: c, namespace: ns}
+spec:
+  sessionManager: {image: docker.io/xflops/flame-session-manager:v0.6.0}
+  executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
+`
+
+// CRDDir is the folder with the shipped CRD. Tests run in the folder of their
+// package, so the project's root is the next one up that has a go.mod.
+func CRDDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "config", "crd", "bases")
+		}
+		require.NotEqual(t, "/", dir, "no go.mod above the test's folder")
+		dir = filepath.Dir(dir)
+	}
+}
+
+// Parse returns the FlameCluster that text describes, with the CRD's defaults
+// and a fixed UID.
+func Parse(t testing.TB, text string) *flamev1alpha1.FlameCluster {
+	t.Helper()
+	object := map[string]any{}
+	require.NoError(t, yaml.Unmarshal([]byte(text), &object))
+	defaulting.Default(object, structuralSchema(t))
+	cluster := &flamev1alpha1.FlameCluster{}
+	require.NoError(t, kruntime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object, cluster, true))
+	cluster.UID = "11111111-2222-3333-4444-555555555555"
+	cluster.Generation = 1
+	return cluster
+}
+
+func structuralSchema(t testing.TB) *schema.Structural {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(CRDDir(t), "flame.xflops.io_flameclusters.yaml"))
+	require.NoError(t, err)
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	require.NoError(t, yaml.UnmarshalStrict(text, crd))
+	props := &apiextensions.JSONSchemaProps{}
+	require.NoError(t, apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
+		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, props, nil))
+	structural, err := schema.NewStructural(props)
+	require.NoError(t, err)
+	return structural
+}
