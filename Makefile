@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: The Flame Authors
+# SPDX-License-Identifier: Apache-2.0
+
+# The one place that says which version this is.
+VERSION ?= 0.1.0
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export VERSION
+# The same flags everywhere, so that everything shares one build cache.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false
+
+TOOL := hack/tools/run
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo; echo "Start with: make demo"
+
+.PHONY: generate
+generate: ## Generate deep copies and the stubs of Flame's protocol.
+	@$(TOOL) codegen controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	@hack/generate-proto
+
+.PHONY: manifests
+manifests: ## Generate the CRD and the operator's role, and write VERSION where it belongs.
+	@$(TOOL) codegen controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	@$(TOOL) codegen controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	@sed -i.bak -E 's/^( *newTag: ).*/\1v$(VERSION)/' config/manager/kustomization.yaml && rm config/manager/kustomization.yaml.bak
+
+.PHONY: build
+build: ## Build the operator into build/.
+	@go build -ldflags='-s -w -X main.version=v$(VERSION)' -o build/manager .
+	@echo "Built build/manager."
+
+.PHONY: lint
+lint: ## Lint every module.
+	@hack/lint
+
+.PHONY: test
+test: ## Run all tests that need no cluster: unit, golden and envtest, in every module.
+	@hack/test all
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no API server either.
+	@hack/test unit
+
+.PHONY: test-e2e
+test-e2e: ## Run the end-to-end tests on the cluster of KUBECONFIG, or on a local one.
+	@hack/test-e2e
+
+.PHONY: verify
+verify: ## Generate everything anew, lint, and fail if the tree is not clean.
+	@hack/verify
+
+.PHONY: demo
+demo: ## Show it all: a cluster, the operator, a FlameCluster that runs tasks.
+	@hack/demo/demo
+
+.PHONY: images
+images: ## Build the images of the operator and of the stand-in into build/images/.
+	@hack/images build
+
+.PHONY: cluster-up
+cluster-up: ## Start the local Kubernetes cluster; prints its KUBECONFIG.
+	@cd hack/localcluster && go run . up
+
+.PHONY: cluster-down
+cluster-down: ## Stop the local Kubernetes cluster and clean up after it.
+	@cd hack/localcluster && go run . down

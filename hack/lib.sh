@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: The Flame Authors
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What the scripts of hack/ share. Sourced, never run.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${FLAME_OPERATOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/flame-operator}
+archives=$root/build/images
+cd "$root"
+
+# The same flags everywhere, so that everything shares one build cache.
+export CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false"
+
+VERSION=${VERSION:-$(sed -n 's/^VERSION ?= //p' Makefile)}
+export VERSION
+
+# With REGISTRY the images are pushed there and run from there.
+export OPERATOR_IMAGE=${OPERATOR_IMAGE:-${REGISTRY:-docker.io/xflops}/flame-operator:v$VERSION}
+export STANDIN_IMAGE=${STANDIN_IMAGE:-${REGISTRY:-docker.io/xflops}/flame-standin:v0.6.0}
+
+say() { echo "$*" >&2; }
+
+# die says what went wrong and what to do about it.
+die() {
+  printf '\nerror: %s\n' "$1" >&2
+  shift
+  (($# == 0)) || printf '  %s\n' "$@" >&2
+  exit 1
+}
+
+# modules lists the folders of the modules whose code is the project's own.
+modules() {
+  find . -name go.mod -not -path './hack/tools/*' -not -path './build/*' -print0 |
+    xargs -0 -n1 dirname | sed 's#^\./##' | sort
+}
+
+localcluster() { (cd hack/localcluster && go run . "$@"); }
+
+# use_cluster sets KUBECONFIG and puts a kubectl on the PATH: those of the
+# caller, or else those of the local cluster, which is started if need be.
+use_cluster() {
+  if [[ -n ${KUBECONFIG:-} ]]; then
+    say "Using the cluster of KUBECONFIG=$KUBECONFIG."
+    command -v kubectl >/dev/null || PATH=$(localcluster assets):$PATH
+  else
+    [[ $(uname -s) == Linux && $(id -u) == 0 ]] ||
+      die "the local cluster needs Linux and root: it runs a kubelet." \
+        "Run this as root, or set KUBECONFIG to a cluster of your own, such as one of kind," \
+        "and LOAD or REGISTRY to say how it gets its images (see CONTRIBUTING.md)."
+    KUBECONFIG=$(localcluster up | tail -n1) || die "the local cluster did not start." \
+      "The lines above say why; 'make cluster-down' cleans up, then try again."
+    PATH=$(localcluster assets):$PATH
+  fi
+  export KUBECONFIG PATH
+  kubectl version -o json >/dev/null || die "the cluster of KUBECONFIG=$KUBECONFIG does not answer." \
+    "Start it, or unset KUBECONFIG to use a local one."
+}
