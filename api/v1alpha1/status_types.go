@@ -42,7 +42,6 @@ type FlameClusterStatus struct {
 	State State `json:"state,omitempty"`
 
 	// message says why state is what it is.
-	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Message string `json:"message,omitempty"`
 

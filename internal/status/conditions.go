@@ -1,0 +1,190 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/naming"
+)
+
+type conditionOf = metav1.Condition
+
+// conditions fills the list of conditions, in a fixed order.
+func (c *computation) conditions() {
+	c.list = nil
+	c.set(flamev1alpha1.ConditionSpecValid, c.specValid())
+	c.set(flamev1alpha1.ConditionSessionManagerReady, c.sessionManagerReady())
+	c.set(flamev1alpha1.ConditionExecutorsReady, c.executorsReady())
+	if c.Cluster.Spec.ObjectCache != nil {
+		c.set(flamev1alpha1.ConditionObjectCacheReady, c.objectCacheReady())
+	}
+	c.set(flamev1alpha1.ConditionProgressing, c.progressing())
+	c.set(flamev1alpha1.ConditionReady, c.ready())
+}
+
+// verdict is a condition without its type and times.
+type verdict struct {
+	status          bool
+	reason, message string
+}
+
+// set adds a condition. The time of its last transition stays what it was unless
+// its status changes.
+func (c *computation) set(kind string, v verdict) {
+	condition := conditionOf{
+		Type: kind, Status: metav1.ConditionFalse, Reason: v.reason, Message: v.message,
+		ObservedGeneration: c.Cluster.Generation, LastTransitionTime: metav1.NewTime(c.Now),
+	}
+	if v.status {
+		condition.Status = metav1.ConditionTrue
+	}
+	if before := meta.FindStatusCondition(c.old.Conditions, kind); before != nil && before.Status == condition.Status {
+		condition.LastTransitionTime = before.LastTransitionTime
+	}
+	c.list = append(c.list, condition)
+}
+
+func (c *computation) find(kind string) *conditionOf { return meta.FindStatusCondition(c.list, kind) }
+
+func (c *computation) specValid() verdict {
+	if c.Invalid != nil {
+		return verdict{false, flamev1alpha1.ReasonInvalid, c.Invalid.Error()}
+	}
+	return verdict{true, flamev1alpha1.ReasonValid, "the spec can run"}
+}
+
+// sessionManagerHealth is how the session manager is, with a replacement under
+// way told apart from a start.
+func (c *computation) sessionManagerHealth() health {
+	pod := c.SessionManager
+	switch {
+	case c.Cluster.Spec.Suspend && c.Invalid == nil:
+		return health{flamev1alpha1.ReasonSuspended, "is suspended"}
+	case pod == nil && c.Missing != nil:
+		return health{flamev1alpha1.ReasonWaitingForReference, "waits: " + c.Missing.Error()}
+	case pod == nil:
+		return health{flamev1alpha1.ReasonStarting, "does not run yet"}
+	case c.replacing():
+		return health{flamev1alpha1.ReasonReplacing, "is being replaced"}
+	}
+	return podHealth(pod)
+}
+
+// replacing reports whether the session manager has begun to be replaced. One
+// that is outdated but still in its Service works.
+func (c *computation) replacing() bool {
+	return c.SessionManager != nil && (c.SessionManager.DeletionTimestamp != nil ||
+		c.SessionManager.Labels[flamev1alpha1.LabelServing] == "false")
+}
+
+func (c *computation) sessionManagerReady() verdict {
+	return verdict{c.sessionManager.ready(), c.sessionManager.reason, "the session manager " + c.sessionManager.message}
+}
+
+func (c *computation) executorsReady() verdict {
+	e := c.executors
+	switch {
+	case c.Cluster.Spec.Suspend && c.Invalid == nil:
+		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
+	case e.desired == 0:
+		return verdict{true, flamev1alpha1.ReasonNoneWanted, "no executor manager is wanted"}
+	case e.ready >= e.desired:
+		return verdict{true, flamev1alpha1.ReasonReady, e.summary()}
+	case e.worst.severity() > 0:
+		return verdict{false, e.worst.reason, e.summary()}
+	default:
+		return verdict{false, flamev1alpha1.ReasonStarting, e.summary()}
+	}
+}
+
+func (c *computation) objectCacheReady() verdict {
+	replicas := *c.Cluster.Spec.ObjectCache.Replicas
+	switch {
+	case c.Cluster.Spec.Suspend && c.Invalid == nil:
+		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
+	case c.objectCacheIsReady() && replicas > 1:
+		return verdict{true, flamev1alpha1.ReasonMultipleReplicas, fmt.Sprintf(
+			"%d object caches are ready, but Flame finds an object only on the one that took it: set objectCache.replicas to 1", replicas)}
+	case c.objectCacheIsReady():
+		return verdict{true, flamev1alpha1.ReasonReady, "the object cache is ready"}
+	}
+	worst := health{flamev1alpha1.ReasonStarting, "is starting"}
+	for i := range c.ObjectCachePods {
+		if h := podHealth(&c.ObjectCachePods[i]); h.severity() > worst.severity() {
+			worst = h
+		}
+	}
+	return verdict{false, worst.reason, "the object cache " + worst.message}
+}
+
+// progressing says whether anything is being changed, or what keeps it from it.
+func (c *computation) progressing() verdict {
+	e := c.executors
+	switch {
+	case c.Failure != nil:
+		return verdict{true, flamev1alpha1.ReasonError, "a call to the Kubernetes API failed and will be repeated: " + c.withoutNames(c.Failure.Error())}
+	case c.Invalid != nil:
+		return verdict{false, flamev1alpha1.ReasonInvalid, "nothing is changed until the spec can run"}
+	case c.Missing != nil:
+		return verdict{true, flamev1alpha1.ReasonWaitingForReference, c.Missing.Error()}
+	case c.replacing():
+		return verdict{true, flamev1alpha1.ReasonReplacing, "the session manager is being replaced"}
+	case e.outdated() > 0 && e.updatedFailing > 0:
+		return verdict{false, flamev1alpha1.ReasonUpdateStopped, fmt.Sprintf(
+			"the update of executor managers stands still with %d of %d updated, because a new one %s", e.updated, e.desired, e.worst.message)}
+	case e.outdated() > 0:
+		return verdict{true, flamev1alpha1.ReasonUpdating, fmt.Sprintf("%d of %d executor managers are updated", e.updated, e.desired)}
+	case e.live != e.desired:
+		return verdict{true, flamev1alpha1.ReasonScaling, fmt.Sprintf("there are %d executor managers, and %d are wanted", e.live, e.desired)}
+	case c.isStarting():
+		return verdict{true, flamev1alpha1.ReasonStarting, "components are starting"}
+	default:
+		return verdict{false, flamev1alpha1.ReasonStable, "nothing is being changed"}
+	}
+}
+
+func (c *computation) isStarting() bool {
+	for _, kind := range []string{
+		flamev1alpha1.ConditionSessionManagerReady, flamev1alpha1.ConditionExecutorsReady, flamev1alpha1.ConditionObjectCacheReady,
+	} {
+		condition := c.find(kind)
+		if condition != nil && condition.Status == metav1.ConditionFalse && condition.Reason == flamev1alpha1.ReasonStarting {
+			return true
+		}
+	}
+	return false
+}
+
+// ready is the sum of the others.
+func (c *computation) ready() verdict {
+	switch {
+	case c.Invalid != nil:
+		return verdict{false, flamev1alpha1.ReasonInvalid, "the spec cannot run: " + c.Invalid.Error()}
+	case c.Cluster.Spec.Suspend:
+		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
+	}
+	var missing []string
+	for _, condition := range c.list {
+		if strings.HasSuffix(condition.Type, "Ready") && condition.Status != metav1.ConditionTrue {
+			missing = append(missing, condition.Message)
+		}
+	}
+	if len(missing) > 0 {
+		return verdict{false, flamev1alpha1.ReasonNotReady, strings.Join(missing, "; ")}
+	}
+	return verdict{true, flamev1alpha1.ReasonReady, fmt.Sprintf("the session manager and %d executor managers are ready", c.executors.ready)}
+}
+
+// withoutNames takes the names of executor manager pods out of an error.
+func (c *computation) withoutNames(message string) string {
+	prefix := naming.ExecutorManagerPrefix(c.Cluster.Name)
+	return regexp.MustCompile(regexp.QuoteMeta(prefix)+`[a-z0-9]{5}\b`).ReplaceAllString(message, prefix+"…")
+}

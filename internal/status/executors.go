@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"fmt"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+)
+
+// executors counts the executor managers of a cluster.
+type executors struct {
+	desired, live, ready, updated int32
+	// finished counts those that ended and wait to be replaced, failing those
+	// that will not become ready by waiting, of which updatedFailing are of the
+	// current spec.
+	finished, failing, updatedFailing int32
+	// worst is the health of the one that a user should know of first.
+	worst health
+}
+
+func countExecutors(f Facts) executors {
+	e := executors{desired: f.desired()}
+	for i := range f.ExecutorManagers {
+		pod := &f.ExecutorManagers[i]
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
+		h := podHealth(pod)
+		updated := pod.Annotations[flamev1alpha1.AnnotationTemplateHash] == f.ExecutorManagerHash
+		e.count(h, finished(pod), updated)
+		if h.severity() > e.worst.severity() || h.severity() == e.worst.severity() && h.message < e.worst.message {
+			e.worst = h
+		}
+	}
+	return e
+}
+
+func (e *executors) count(h health, finished, updated bool) {
+	switch {
+	case finished:
+		e.finished++
+	default:
+		e.live++
+		if updated {
+			e.updated++
+		}
+	}
+	if h.ready() {
+		e.ready++
+	}
+	if h.failed() {
+		e.failing++
+		if updated {
+			e.updatedFailing++
+		}
+	}
+}
+
+// allFail reports whether executor managers are wanted and every one there is fails.
+func (e executors) allFail() bool {
+	return e.desired > 0 && e.failing > 0 && e.failing == e.live+e.finished
+}
+
+// outdated is the number of live executor managers of another spec than the current one.
+func (e executors) outdated() int32 { return e.live - e.updated }
+
+// summary is the message about the executor managers: how many are ready, and
+// what keeps another from it.
+func (e executors) summary() string {
+	text := fmt.Sprintf("%d of %d executor managers are ready", e.ready, e.desired)
+	if e.ready < e.desired && e.worst.severity() > 0 {
+		text += ": one " + e.worst.message
+	}
+	return text
+}
+
+// desired is the number of executor managers that the spec wants. A spec that
+// cannot run changes nothing, so the number before stands.
+func (f Facts) desired() int32 {
+	switch {
+	case f.Invalid != nil:
+		return f.Cluster.Status.ExecutorManager.Desired
+	case f.Cluster.Spec.Suspend:
+		return 0
+	default:
+		return *f.Cluster.Spec.ExecutorManager.Replicas
+	}
+}

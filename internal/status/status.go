@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package status turns facts about a cluster into its whole status. It is pure:
+// every status is computed anew from what is, and only the times of transitions
+// come from the status before.
+//
+// Messages are for users and hold no names of pods, which change while nothing
+// else does and would have the status written again and again.
+package status
+
+import (
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/desired"
+	"github.com/xflops/flame-operator/internal/naming"
+)
+
+// Facts is what a status is computed from.
+type Facts struct {
+	// Cluster is the cluster with the status that it had.
+	Cluster *flamev1alpha1.FlameCluster
+	// SessionManager is the session manager's pod, or nil.
+	SessionManager *corev1.Pod
+	// SessionManagerHash and ExecutorManagerHash are what up-to-date pods carry;
+	// empty while the spec is invalid.
+	SessionManagerHash, ExecutorManagerHash string
+	// ExecutorManagers are all executor manager pods.
+	ExecutorManagers []corev1.Pod
+	// ObjectCache is the object cache's StatefulSet, or nil, and ObjectCachePods its pods.
+	ObjectCache     *appsv1.StatefulSet
+	ObjectCachePods []corev1.Pod
+	// Invalid says what is wrong with the spec, Missing which object named in it
+	// does not exist, Failure which call to the API failed.
+	Invalid, Missing, Failure error
+	// Now is the time of transitions that happen.
+	Now time.Time
+}
+
+// Compute returns the status of a cluster.
+func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
+	c := &computation{Facts: f, old: f.Cluster.Status}
+	c.executors = countExecutors(f)
+	c.sessionManager = c.sessionManagerHealth()
+	c.conditions()
+	return flamev1alpha1.FlameClusterStatus{
+		Conditions:         c.list,
+		ObservedGeneration: f.Cluster.Generation,
+		State:              c.state(),
+		Message:            c.message(),
+		SessionManager: flamev1alpha1.SessionManagerStatus{
+			Ready:    c.sessionManager.ready(),
+			Endpoint: naming.Endpoint(f.Cluster.Name, f.Cluster.Namespace),
+		},
+		ExecutorManager: flamev1alpha1.ExecutorManagerStatus{
+			Replicas: c.executors.live,
+			Ready:    c.executors.ready,
+			Updated:  c.executors.updated,
+			Desired:  c.executors.desired,
+			Selector: labels.SelectorFromSet(desired.Selector(f.Cluster, flamev1alpha1.ComponentExecutorManager)).String(),
+		},
+		ObjectCache: c.objectCache(),
+	}
+}
+
+// computation holds what the parts of a status share.
+type computation struct {
+	Facts
+	old            flamev1alpha1.FlameClusterStatus
+	executors      executors
+	sessionManager health
+	list           []conditionOf
+}
+
+// state sums the cluster up. An invalid spec fails the cluster whatever still runs.
+func (c *computation) state() flamev1alpha1.State {
+	switch {
+	case c.Invalid != nil:
+		return flamev1alpha1.StateFailed
+	case c.Cluster.Spec.Suspend:
+		return flamev1alpha1.StateSuspended
+	case c.sessionManager.failed(), c.executors.allFail():
+		return flamev1alpha1.StateFailed
+	case c.sessionManager.ready() && (c.executors.ready > 0 || c.executors.desired == 0):
+		return flamev1alpha1.StateRunning
+	default:
+		return flamev1alpha1.StatePending
+	}
+}
+
+// message says why the state is what it is: the first condition that is not as it should be.
+func (c *computation) message() string {
+	for _, kind := range []string{
+		flamev1alpha1.ConditionSpecValid, flamev1alpha1.ConditionSessionManagerReady,
+		flamev1alpha1.ConditionExecutorsReady, flamev1alpha1.ConditionObjectCacheReady,
+	} {
+		if condition := c.find(kind); condition != nil && condition.Status != "True" {
+			return condition.Message
+		}
+	}
+	return c.find(flamev1alpha1.ConditionReady).Message
+}
+
+func (c *computation) objectCache() *flamev1alpha1.ObjectCacheStatus {
+	if c.Cluster.Spec.ObjectCache == nil {
+		return nil
+	}
+	return &flamev1alpha1.ObjectCacheStatus{
+		Ready:    c.objectCacheIsReady(),
+		Endpoint: naming.CacheEndpoint(c.Cluster.Name, c.Cluster.Namespace),
+	}
+}
+
+func (c *computation) objectCacheIsReady() bool {
+	wanted := *c.Cluster.Spec.ObjectCache.Replicas
+	return !c.Cluster.Spec.Suspend && c.ObjectCache != nil && c.ObjectCache.Status.ReadyReplicas >= wanted
+}
