@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Coredns is CoreDNS with the plugins that cluster DNS needs and no others.
+// The full one brings the SDKs of three clouds along, which takes minutes to build.
+package main
+
+import (
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/coremain"
+
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/health"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
+	_ "github.com/coredns/coredns/plugin/loadbalance"
+	_ "github.com/coredns/coredns/plugin/log"
+	_ "github.com/coredns/coredns/plugin/ready"
+)
+
+func main() {
+	// CoreDNS calls the plugins in this order, whatever the Corefile says.
+	dnsserver.Directives = []string{
+		"health", "ready", "log", "errors", "cache", "loadbalance", "kubernetes",
+	}
+	coremain.Run()
+}
