@@ -1,0 +1,249 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/test/clusters"
+)
+
+func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*flamev1alpha1.FlameClusterSpec)
+		want   string
+	}{
+		"a CPU limit for more executors than wanted": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Resources.Limits = limits("cpu", "3") },
+			"executorManager.resources.limits.cpu is 3, but slot.cpu 1 × maxExecutors 1 is 1",
+		},
+		"a CPU limit that rounds up to one executor more": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Resources.Limits = limits("cpu", "1100m") },
+			"limits.cpu is 1100m",
+		},
+		"a memory limit too small for the slots": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ExecutorManager.Resources.Limits = limits("memory", "512Mi")
+			},
+			"executorManager.resources.limits.memory is 512Mi, but slot.memory 1Gi × maxExecutors 1 needs more",
+		},
+		"GPUs beside the slot's": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ExecutorManager.Resources.Limits = limits("nvidia.com/gpu", "2")
+			},
+			"set slot.gpu and leave it out",
+		},
+		"requests above the computed limits": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Resources.Requests = limits("cpu", "4") },
+			`executorManager.resources.requests["cpu"] is 4, more than the limit of 1`,
+		},
+		"a variable that the operator sets": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ExecutorManager.Env = []corev1.EnvVar{{Name: "FLAME_ENDPOINT"}}
+			},
+			"executorManager.env cannot set FLAME_ENDPOINT",
+		},
+		"a claim without a size": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Storage.VolumeClaimTemplate = &corev1.PersistentVolumeClaimSpec{}
+			},
+			"sessionManager.storage.volumeClaimTemplate has no size: set resources.requests.storage",
+		},
+		"a cache that may fill its container": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ObjectCache = &flamev1alpha1.ObjectCacheSpec{Image: "x", Replicas: ptr.To[int32](1)}
+				s.ObjectCache.Resources.Limits = limits("memory", "1Gi")
+				s.ObjectCache.Eviction.MaxMemory = ptr.To(resource.MustParse("1Gi"))
+			},
+			"objectCache.eviction.maxMemory is 1Gi, but must be below objectCache.resources.limits.memory, 1Gi",
+		},
+		"an image whose tag is no version": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Image = "flame:latest" },
+			"is no version of Flame: set flameVersion",
+		},
+		"an overlay with a field that does not exist": {
+			overlayOf("executorManager", `{"spec": {"nodeSelektor": {"a": "b"}}}`),
+			`executorManager.podTemplate: unknown field "spec.nodeSelektor"`,
+		},
+		"an overlay that is no pod template": {
+			overlayOf("executorManager", `{"spec": {"containers": "none"}}`),
+			"executorManager.podTemplate is no pod template",
+		},
+		"an overlay with a container without a name": {
+			overlayOf("executorManager", `{"spec": {"containers": [{"image": "x"}]}}`),
+			"executorManager.podTemplate cannot be laid over the pod",
+		},
+		"an overlay that changes the host name": {
+			overlayOf("executorManager", `{"spec": {"hostname": "same"}}`),
+			"executorManager.podTemplate cannot change the host name: Flame knows a node by its pod's name",
+		},
+		"an overlay that takes the host's network": {
+			overlayOf("sessionManager", `{"spec": {"hostNetwork": true}}`),
+			"sessionManager.podTemplate cannot change hostNetwork",
+		},
+		"an overlay that changes restartPolicy": {
+			overlayOf("executorManager", `{"spec": {"restartPolicy": "Always"}}`),
+			"executorManager.podTemplate cannot change restartPolicy",
+		},
+		"an overlay that splits the process namespace": {
+			overlayOf("objectCache", `{"spec": {"shareProcessNamespace": false}}`),
+			"objectCache.podTemplate cannot change shareProcessNamespace",
+		},
+		"an overlay that changes the CPU limit": {
+			overlayOf("executorManager", `{"spec": {"containers": [{"name": "executor-manager", "resources": {"limits": {"cpu": "8"}}}]}}`),
+			`executorManager.podTemplate cannot change the CPU limit of container "executor-manager"`,
+		},
+		"an overlay that changes the command": {
+			overlayOf("executorManager", `{"spec": {"containers": [{"name": "executor-manager", "command": ["sleep"]}]}}`),
+			`cannot change the command of container "executor-manager"`,
+		},
+		"an overlay that removes the waiting": {
+			overlayOf("executorManager", `{"spec": {"initContainers": null}}`),
+			`cannot change the container "wait-for-session-manager" by removing it`,
+		},
+		"an overlay that takes a label away": {
+			overlayOf("executorManager", `{"metadata": {"labels": {"flame.xflops.io/cluster": "other"}}}`),
+			"cannot change the labels that the operator sets",
+		},
+		"an overlay that changes a variable of Flame": {
+			overlayOf("executorManager", `{"spec": {"containers": [{"name": "executor-manager", "env": [{"name": "FLAME_HOME", "value": "/x"}]}]}}`),
+			`cannot change the variable FLAME_HOME of container "executor-manager"`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := clusters.Parse(t, clusters.Minimal)
+			test.change(&cluster.Spec)
+			_, err := Build(cluster, Inputs{})
+			var invalid *InvalidSpecError
+			require.ErrorAs(t, err, &invalid)
+			assert.Contains(t, err.Error(), test.want)
+		})
+	}
+}
+
+func TestEveryProblemIsToldAtOnce(t *testing.T) {
+	cluster := clusters.Parse(t, clusters.Minimal)
+	cluster.Spec.FlameVersion = "9.9.9"
+	cluster.Spec.ExecutorManager.Resources.Limits = limits("cpu", "3")
+	_, err := Build(cluster, Inputs{})
+	assert.ErrorContains(t, err, "9.9.9")
+	assert.ErrorContains(t, err, "limits.cpu is 3")
+}
+
+func limits(name corev1.ResourceName, quantity string) corev1.ResourceList {
+	return corev1.ResourceList{name: resource.MustParse(quantity)}
+}
+
+func overlayOf(field, template string) func(*flamev1alpha1.FlameClusterSpec) {
+	return func(s *flamev1alpha1.FlameClusterSpec) {
+		raw := &runtime.RawExtension{Raw: []byte(template)}
+		switch field {
+		case "sessionManager":
+			s.SessionManager.PodTemplate = raw
+		case "executorManager":
+			s.ExecutorManager.PodTemplate = raw
+		case "objectCache":
+			s.ObjectCache = &flamev1alpha1.ObjectCacheSpec{Image: "x", Replicas: ptr.To[int32](1)}
+			s.ObjectCache.PodTemplate = raw
+		}
+	}
+}
+
+func TestClaimsGrowAndNeverShrink(t *testing.T) {
+	claim := func(size, class string, modes ...corev1.PersistentVolumeAccessMode) *corev1.PersistentVolumeClaimSpec {
+		return &corev1.PersistentVolumeClaimSpec{
+			AccessModes: modes, StorageClassName: &class,
+			Resources: corev1.VolumeResourceRequirements{Requests: limits("storage", size)},
+		}
+	}
+	for name, test := range map[string]struct {
+		wanted *corev1.PersistentVolumeClaimSpec
+		want   string
+	}{
+		"the same":                 {claim("5Gi", "fast", corev1.ReadWriteOnce), ""},
+		"the same mode by default": {claim("5Gi", "fast"), ""},
+		"a larger one":             {claim("6Gi", "fast"), ""},
+		"a smaller one":            {claim("4Gi", "fast"), "asks for 4Gi, but the claim \"c-session-manager\" has 5Gi already and cannot shrink: ask for 5Gi or more"},
+		"another class":            {claim("5Gi", "slow"), "storageClassName is \"slow\", but the claim \"c-session-manager\" has \"fast\""},
+		"another mode":             {claim("5Gi", "fast", corev1.ReadWriteMany), "accessModes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := clusters.Parse(t, clusters.Minimal)
+			cluster.Spec.SessionManager.Storage.VolumeClaimTemplate = test.wanted
+			live := &corev1.PersistentVolumeClaim{Spec: *claim("5Gi", "fast", corev1.ReadWriteOnce)}
+			live.Name = "c-session-manager"
+			err := CheckClaim(cluster, live)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// A hash that changes replaces pods, so the value for a given spec is a promise.
+func TestHashesOfAnUntouchedClusterNeverChange(t *testing.T) {
+	objects, err := Build(clusters.Parse(t, clusters.Minimal), Inputs{})
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{
+		"session manager": "07dbba3394d9bb31", "executor manager": "ee8735652840cfe5",
+	}, map[string]string{
+		"session manager":  objects.SessionManager.Annotations[flamev1alpha1.AnnotationTemplateHash],
+		"executor manager": objects.ExecutorManager.Annotations[flamev1alpha1.AnnotationTemplateHash],
+	}, "a released operator made pods with these hashes, and another would replace them all")
+}
+
+func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
+	const session, executor, cache = "session manager", "executor manager", "object cache"
+	hashes := func(cluster *flamev1alpha1.FlameCluster) map[string]string {
+		objects, err := Build(cluster, Inputs{})
+		require.NoError(t, err)
+		return map[string]string{
+			session:  objects.SessionManager.Annotations[flamev1alpha1.AnnotationTemplateHash],
+			executor: objects.ExecutorManager.Annotations[flamev1alpha1.AnnotationTemplateHash],
+			cache:    objects.ObjectCacheHash,
+		}
+	}
+	withCache := strings.TrimSpace(clusters.Minimal) + "\n  objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}\n"
+	for name, test := range map[string]struct {
+		change func(*flamev1alpha1.FlameClusterSpec)
+		want   []string
+	}{
+		"scaling restarts nothing":                      {func(s *flamev1alpha1.FlameClusterSpec) { *s.ExecutorManager.Replicas = 9 }, nil},
+		"suspending changes no hash":                    {func(s *flamev1alpha1.FlameClusterSpec) { s.Suspend = true }, nil},
+		"another way of updating restarts nothing":      {func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.UpdateStrategy.MaxSurge.IntVal = 3 }, nil},
+		"an interval restarts the session manager":      {func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.ScheduleIntervalMilliseconds = 500 }, []string{session}},
+		"an image restarts its component":               {func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Image = "x" }, []string{executor}},
+		"maxExecutors restarts the executor managers":   {func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.MaxExecutors = 2 }, []string{executor}},
+		"a slot is the session manager's and the pods'": {func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.CPU = resource.MustParse("2") }, []string{executor, session}},
+		"eviction restarts the cache":                   {func(s *flamev1alpha1.FlameClusterSpec) { s.ObjectCache.Eviction.Policy = "none" }, []string{cache}},
+		"a pull secret is for all pods": {func(s *flamev1alpha1.FlameClusterSpec) {
+			s.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "x"}}
+		}, []string{executor, cache, session}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := clusters.Parse(t, withCache)
+			after := before.DeepCopy()
+			test.change(&after.Spec)
+			var changed []string
+			old, now := hashes(before), hashes(after)
+			for _, component := range []string{executor, cache, session} {
+				if old[component] != now[component] {
+					changed = append(changed, component)
+				}
+			}
+			assert.Equal(t, test.want, changed)
+		})
+	}
+}
