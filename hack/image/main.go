@@ -87,7 +87,8 @@ func parse(args []string) (*command, error) {
 	flags.StringVar(&cmd.spec.Architecture, "arch", runtime.GOARCH, "`ARCHITECTURE` of the image")
 	flags.Var(&links, "link", "symbolic link `TARGET:DESTINATION` (repeatable)")
 	flags.Var(&dirs, "dir", "directory `DESTINATION:MODE` (repeatable)")
-	if err := flags.Parse(args); err != nil {
+	files, err := parseMixed(flags, args)
+	if err != nil {
 		return nil, err
 	}
 	switch {
@@ -97,12 +98,26 @@ func parse(args []string) (*command, error) {
 		return nil, errors.New("say where the image goes: --output FILE.tar, --push or both")
 	}
 	cmd.tags, cmd.spec.Entrypoint, cmd.spec.Env = tags, entrypoint, env
-	var err error
 	if cmd.spec.Labels, err = labelsOf(labels); err != nil {
 		return nil, err
 	}
-	cmd.spec.Entries, err = entriesOf(dirs, links, flags.Args())
+	cmd.spec.Entries, err = entriesOf(dirs, links, files)
 	return &cmd, err
+}
+
+// parseMixed returns what is no flag, wherever it stands between them.
+func parseMixed(flags *flag.FlagSet, args []string) ([]string, error) {
+	var rest []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		if flags.NArg() == 0 {
+			return rest, nil
+		}
+		rest = append(rest, flags.Arg(0))
+		args = flags.Args()[1:]
+	}
 }
 
 func labelsOf(pairs []string) (map[string]string, error) {

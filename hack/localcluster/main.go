@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Localcluster brings up a real single-node Kubernetes on a bare Linux
+// machine, from Go modules and a few Debian packages, and takes it down again.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/xflops/flame-operator/hack/localcluster/build"
+)
+
+const usage = `usage: go run . COMMAND [flags]
+
+  up                bring the cluster up; prints the path of its KUBECONFIG
+  down              take it down; nothing is left of it
+  status            say how it is; exits 1 unless it is up and well
+  load IMAGE.tar... give it images
+  build SET...|all  only build binaries; prints their folders
+  assets            only build kube-apiserver, etcd and kubectl; prints the
+                    folder for KUBEBUILDER_ASSETS
+
+Flags of up, down, status and load:
+  --dir DIR         folder of the cluster (default: cluster in the cache)
+
+The cache is $FLAME_OPERATOR_CACHE, or flame-operator in the user's cache folder.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "localcluster:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New("no command\n" + usage)
+	}
+	cacheDir, err := build.DefaultDir()
+	if err != nil {
+		return err
+	}
+	source, err := findSource()
+	if err != nil {
+		return err
+	}
+	cache := build.Cache{Dir: cacheDir, Source: source, Progress: os.Stderr}
+
+	command, args := args[0], args[1:]
+	switch command {
+	case "build":
+		return runBuild(ctx, cache, args)
+	case "assets":
+		folder, err := cache.Assets(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Println(folder)
+		return nil
+	case "help", "-h", "--help":
+		fmt.Print(usage)
+		return nil
+	}
+	flags := flag.NewFlagSet(command, flag.ExitOnError)
+	dir := flags.String("dir", filepath.Join(cacheDir, "cluster"), "folder of the cluster")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	_ = dir
+	return fmt.Errorf("there is no command %q\n%s", command, usage)
+}
+
+func runBuild(ctx context.Context, cache build.Cache, names []string) error {
+	if len(names) == 0 {
+		return errors.New("name the sets to build, or all")
+	}
+	sets := build.Sets
+	if len(names) != 1 || names[0] != "all" {
+		sets = nil
+		for _, name := range names {
+			set, err := build.Find(name)
+			if err != nil {
+				return err
+			}
+			sets = append(sets, set)
+		}
+	}
+	for _, set := range sets {
+		folder, err := cache.Folder(ctx, set)
+		if err != nil {
+			return err
+		}
+		fmt.Println(folder)
+	}
+	return nil
+}
+
+// findSource returns the top of the project: the folder at or above the
+// current one that has hack/tools.
+func findSource() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "hack", "tools", "kubernetes", "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("run this inside a clone of the project")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
