@@ -67,8 +67,8 @@ images: ## Build the images of the operator and of the stand-in into build/image
 
 .PHONY: cluster-up
 cluster-up: ## Start the local Kubernetes cluster; prints its KUBECONFIG.
-	@cd hack/localcluster && go run . up
+	@source hack/lib.sh && localcluster up
 
 .PHONY: cluster-down
 cluster-down: ## Stop the local Kubernetes cluster and clean up after it.
-	@cd hack/localcluster && go run . down
+	@source hack/lib.sh && localcluster down

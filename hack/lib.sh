@@ -8,6 +8,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${FLAME_OPERATOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/flame-operator}
+cluster_dir=${FLAME_OPERATOR_CLUSTER:-$cache/cluster}
 archives=$root/build/images
 cd "$root"
 
@@ -37,7 +38,17 @@ modules() {
     xargs -0 -n1 dirname | sed 's#^\./##' | sort
 }
 
-localcluster() { (cd hack/localcluster && go run . "$@"); }
+# localcluster COMMAND [ARGUMENT...] runs hack/localcluster, on the cluster of
+# cluster_dir unless the command is about no cluster.
+localcluster() {
+  local command=$1
+  shift
+  case $command in
+  build | assets) ;;
+  *) set -- --dir "$cluster_dir" "$@" ;;
+  esac
+  (cd hack/localcluster && go run . "$command" "$@")
+}
 
 # use_cluster sets KUBECONFIG and puts a kubectl on the PATH: those of the
 # caller, or else those of the local cluster, which is started if need be.
