@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package executors decides which executor manager pods to create and which to
+// delete.
+//
+// It is pure: pods, a policy and the time go in, a plan comes out. It must not
+// know Kubernetes, and it remembers nothing from one call to the next: all state
+// is in the pods, so that a plan that was carried out in part, by an operator
+// that is gone, is simply decided anew.
+//
+// The one hard idea is the place. A cluster has as many places as executor
+// managers are desired, and some more while a roll is under way. A pod that
+// finished is evidence: it keeps its place, its logs and the count of failures
+// until the back-off is over and its replacement takes the place. That is what
+// keeps a crash loop slow, and a broken template from taking over a fleet.
+package executors
+
+import "time"
+
+// Pod is what is known of one executor manager pod.
+type Pod struct {
+	Name string
+	// Hash is that of the template it was made from.
+	Hash      string
+	CreatedAt time.Time
+	// StartedAt is when its executor manager started, after the init containers.
+	StartedAt time.Time
+	// ReadySince is set while it is ready.
+	ReadySince time.Time
+	// FinishedAt is set once it finished, if that is known.
+	FinishedAt time.Time
+	// Scheduled says that it has a node.
+	Scheduled bool
+	Ready     bool
+	// Finished says that it will not run again, whatever its exit code: an
+	// executor manager that ends has failed.
+	Finished bool
+	// Terminating says that it was deleted and is on its way out.
+	Terminating bool
+	// Failures is how many pods in a row failed in its place before it.
+	Failures int
+}
+
+// Policy is what the user asked for.
+type Policy struct {
+	// Desired is how many pods there should be.
+	Desired int
+	// Hash is that of the template they should be made from.
+	Hash string
+	// MaxSurge is how many pods more than desired may live during a roll, and
+	// MaxUnavailable how many fewer than desired may be ready because of it. They
+	// are not both zero.
+	MaxSurge, MaxUnavailable int
+	// MaxPerStep bounds the creations of one plan; zero means no bound.
+	MaxPerStep int
+}
+
+// Reason says why a pod goes or what is waited for.
+type Reason string
+
+// Reasons of deletions.
+const (
+	// ScaledDown pods are more than are desired.
+	ScaledDown Reason = "ScaledDown"
+	// Outdated pods were made from another template than the wanted one.
+	Outdated Reason = "Outdated"
+	// Replaced pods have finished, and a creation of the same plan takes their
+	// place: they go after that creation, and stay if it fails.
+	Replaced Reason = "Replaced"
+)
+
+// Reasons of waits.
+const (
+	// BackOff waits before failed pods are replaced.
+	BackOff Reason = "BackOff"
+	// MoreToCreate waits for other clusters to have their turn.
+	MoreToCreate Reason = "MoreToCreate"
+	// NotEnoughReady waits for pods to become ready before outdated ones go.
+	NotEnoughReady Reason = "NotEnoughReady"
+	// Terminating waits for deleted pods to be gone; nothing else depends on it.
+	Terminating Reason = "Terminating"
+)
+
+// Creation is a pod to create from the wanted template.
+type Creation struct {
+	// Failures is what it inherits.
+	Failures int
+}
+
+// Deletion is a pod to delete.
+type Deletion struct {
+	Name   string
+	Reason Reason
+}
+
+// Wait is something that the plan waits for.
+type Wait struct {
+	Reason Reason
+	// Count is how many pods are concerned.
+	Count int
+	// For is when to decide again. It is zero if no time makes a difference, but
+	// only a change of the pods.
+	For time.Duration
+}
+
+// Plan is what to do now: the deletions but for replaced pods, then the
+// creations, then the deletions of replaced pods.
+type Plan struct {
+	Create []Creation
+	Delete []Deletion
+	Wait   []Wait
+}
+
+// After returns when to decide again, the soonest of the waits; zero if only a
+// change of the pods can make a difference.
+func (p Plan) After() time.Duration {
+	var after time.Duration
+	for _, wait := range p.Wait {
+		if wait.For > 0 && (after == 0 || wait.For < after) {
+			after = wait.For
+		}
+	}
+	return after
+}

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package executors
+
+import (
+	"cmp"
+	"strings"
+	"time"
+)
+
+// leastLoss orders live pods by what is lost with them, the least first: those
+// never scheduled, then those not ready, then the ready ones; at the end the
+// oldest.
+func leastLoss(a, b *Pod) int {
+	return cmp.Or(
+		cmp.Compare(a.rank(), b.rank()),
+		youngest(a.ReadySince, b.ReadySince),
+		youngest(a.CreatedAt, b.CreatedAt),
+		byName(a, b),
+	)
+}
+
+func (p *Pod) rank() int {
+	switch {
+	case p.Ready:
+		return 2
+	case p.Scheduled:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// leastEvidence orders finished pods by what they tell, the least first: a pod
+// with few failures before it, an old one.
+func leastEvidence(a, b *Pod) int {
+	return cmp.Or(
+		cmp.Compare(a.Failures, b.Failures),
+		a.FinishedAt.Compare(b.FinishedAt),
+		byName(a, b),
+	)
+}
+
+func youngest(a, b time.Time) int { return b.Compare(a) }
+
+func byName(a, b *Pod) int { return strings.Compare(a.Name, b.Name) }
