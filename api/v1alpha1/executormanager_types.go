@@ -62,7 +62,7 @@ type ExecutorManagerSpec struct {
 
 	// updateStrategy says how executor managers are replaced when the spec
 	// changes. By default a quarter of them, at least one, is added first.
-	// +kubebuilder:default={}
+	// +kubebuilder:default={maxSurge: "25%", maxUnavailable: 0}
 	// +optional
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitempty,omitzero"`
 }

@@ -37,7 +37,7 @@ type SessionManagerSpec struct {
 	// slot is the room that one executor takes, for sessions that do not ask for
 	// something else. It decides how large an executor manager is. Defaults to
 	// 1 CPU, 1Gi of memory and no GPU.
-	// +kubebuilder:default={}
+	// +kubebuilder:default={cpu: "1", memory: "1Gi", gpu: "0"}
 	// +optional
 	Slot Slot `json:"slot,omitempty,omitzero"`
 

@@ -56,7 +56,7 @@ func (c *computation) find(kind string) *conditionOf { return meta.FindStatusCon
 
 func (c *computation) specValid() verdict {
 	if c.Invalid != nil {
-		return verdict{false, flamev1alpha1.ReasonInvalid, c.Invalid.Error()}
+		return verdict{false, flamev1alpha1.ReasonInvalid, c.withoutNames(c.Invalid.Error())}
 	}
 	return verdict{true, flamev1alpha1.ReasonValid, "the spec can run"}
 }
@@ -167,7 +167,7 @@ func (c *computation) isStarting() bool {
 func (c *computation) ready() verdict {
 	switch {
 	case c.Invalid != nil:
-		return verdict{false, flamev1alpha1.ReasonInvalid, "the spec cannot run: " + c.Invalid.Error()}
+		return verdict{false, flamev1alpha1.ReasonInvalid, "the spec cannot run: " + c.withoutNames(c.Invalid.Error())}
 	case c.Cluster.Spec.Suspend:
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
 	}

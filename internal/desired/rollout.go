@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+)
+
+// Executors is the number of executor managers that a cluster wants.
+func Executors(cluster *flamev1alpha1.FlameCluster) int {
+	if cluster.Spec.Suspend {
+		return 0
+	}
+	return int(*cluster.Spec.ExecutorManager.Replicas)
+}
+
+// Rollout resolves how many executor managers may be too many and how many may
+// be missing during an update. If percentages of a small number come to nothing
+// on both sides, one may be missing, since nothing could be replaced otherwise.
+func Rollout(cluster *flamev1alpha1.FlameCluster) (surge, unavailable int, err error) {
+	strategy, total := cluster.Spec.ExecutorManager.UpdateStrategy, Executors(cluster)
+	if surge, err = intstr.GetScaledValueFromIntOrPercent(&strategy.MaxSurge, total, true); err != nil {
+		return 0, 0, fmt.Errorf("executorManager.updateStrategy.maxSurge: %w", err)
+	}
+	if unavailable, err = intstr.GetScaledValueFromIntOrPercent(&strategy.MaxUnavailable, total, false); err != nil {
+		return 0, 0, fmt.Errorf("executorManager.updateStrategy.maxUnavailable: %w", err)
+	}
+	if surge == 0 && unavailable == 0 {
+		unavailable = 1
+	}
+	return surge, unavailable, nil
+}

@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/xflops/flame-operator/test/clusters"
+)
+
+func TestRollout(t *testing.T) {
+	for name, test := range map[string]struct {
+		replicas               int32
+		suspend                bool
+		maxSurge, maxMissing   string
+		wantSurge, wantMissing int
+	}{
+		"a quarter is rounded up to one":          {1, false, "25%", "0", 1, 0},
+		"a quarter of ten is three":               {10, false, "25%", "0", 3, 0},
+		"what may be missing is rounded down":     {10, false, "0", "25%", 0, 2},
+		"nothing on both sides makes one missing": {3, false, "0", "10%", 0, 1},
+		"numbers stay numbers":                    {3, false, "5", "2", 5, 2},
+		"a suspended cluster wants none":          {3, true, "5", "2", 5, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := clusters.Parse(t, clusters.Minimal)
+			cluster.Spec.ExecutorManager.Replicas = &test.replicas
+			cluster.Spec.Suspend = test.suspend
+			cluster.Spec.ExecutorManager.UpdateStrategy.MaxSurge = intstr.Parse(test.maxSurge)
+			cluster.Spec.ExecutorManager.UpdateStrategy.MaxUnavailable = intstr.Parse(test.maxMissing)
+			surge, missing, err := Rollout(cluster)
+			require.NoError(t, err)
+			assert.Equal(t, test.wantSurge, surge)
+			assert.Equal(t, test.wantMissing, missing)
+			assert.Equal(t, test.suspend, Executors(cluster) == 0)
+		})
+	}
+}

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package objectcache decides which pods of an object cache are replaced. It is pure.
+//
+// A new pod has a new address, and every reference to an object that a client
+// holds carries the old one. So pods are replaced only if the user asked for
+// something else, one at a time, and a pod that does not work before one that does.
+package objectcache
+
+import (
+	"slices"
+	"strings"
+)
+
+// Pod is one pod of an object cache.
+type Pod struct {
+	Name, Hash         string
+	Ready, Terminating bool
+}
+
+// Replace returns the name of the pod to delete, so that its StatefulSet makes
+// it anew with the wanted hash, or nothing.
+func Replace(pods []Pod, hash string) string {
+	pods = slices.Clone(pods)
+	slices.SortFunc(pods, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })
+	outdated := func(p Pod) bool { return p.Hash != hash && !p.Terminating }
+	if i := slices.IndexFunc(pods, func(p Pod) bool { return outdated(p) && !p.Ready }); i >= 0 {
+		return pods[i].Name
+	}
+	if slices.ContainsFunc(pods, func(p Pod) bool { return !p.Ready }) {
+		return ""
+	}
+	if i := slices.IndexFunc(pods, outdated); i >= 0 {
+		return pods[i].Name
+	}
+	return ""
+}
