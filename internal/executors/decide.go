@@ -19,8 +19,9 @@ const soon = time.Millisecond
 //  1. Pods that terminate count for nothing.
 //  2. Nothing desired: everything goes.
 //  3. Finished pods of another template go; the user changed something.
-//  4. Outdated pods that are not ready go.
-//  5. Outdated pods that are ready go while enough ready ones remain.
+//  4. Outdated pods that were never ready go.
+//  5. Other outdated pods go while enough ready ones remain, those first that
+//     are cut off from the session manager.
 //  6. What is beyond the places goes: finished pods first, since they have
 //     nothing to lose, then those never scheduled, not ready, outdated, and at
 //     last the youngest ready ones.
@@ -103,20 +104,25 @@ func (d *decision) places() int {
 
 func (d *decision) taken() int { return len(d.current) + len(d.outdated) + len(d.finished) }
 
-// retire deletes outdated pods. Those that are not ready do no work; of the
+// retire deletes outdated pods. Those that were never ready do no work; of the
 // others as many as leave enough ready pods, of whatever template. If the pods
 // of a new template never become ready, there are never enough, and the roll
-// stops with the old ones at work.
+// stops with the old ones at work. So it does while no pod is ready because the
+// session manager is away.
 func (d *decision) retire() {
 	idle := 0
-	for idle < len(d.outdated) && !d.outdated[idle].Ready {
+	for idle < len(d.outdated) && !d.outdated[idle].worked() {
 		idle++
 	}
 	spare := max(0, d.ready-max(0, d.policy.Desired-max(0, d.policy.MaxUnavailable)))
 	working := min(spare, len(d.outdated)-idle)
 	d.delete(d.outdated[:idle+working], Outdated)
+	for _, pod := range d.outdated[idle : idle+working] {
+		if pod.Ready {
+			d.ready--
+		}
+	}
 	d.outdated = d.outdated[idle+working:]
-	d.ready -= working
 	d.wait(NotEnoughReady, len(d.outdated), 0)
 }
 

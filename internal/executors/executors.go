@@ -33,6 +33,9 @@ type Pod struct {
 	// Scheduled says that it has a node.
 	Scheduled bool
 	Ready     bool
+	// Connected says that it has been ready at some time. While the session manager
+	// is away no pod is ready, and those that were go on with their tasks.
+	Connected bool
 	// Finished says that it will not run again, whatever its exit code: an
 	// executor manager that ends has failed.
 	Finished bool

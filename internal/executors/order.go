@@ -10,8 +10,8 @@ import (
 )
 
 // leastLoss orders live pods by what is lost with them, the least first: those
-// never scheduled, then those not ready, then the ready ones; at the end the
-// oldest.
+// never scheduled, then those never ready, those cut off, and the ready ones; at
+// the end the oldest.
 func leastLoss(a, b *Pod) int {
 	return cmp.Or(
 		cmp.Compare(a.rank(), b.rank()),
@@ -24,6 +24,8 @@ func leastLoss(a, b *Pod) int {
 func (p *Pod) rank() int {
 	switch {
 	case p.Ready:
+		return 3
+	case p.Connected:
 		return 2
 	case p.Scheduled:
 		return 1
@@ -41,6 +43,9 @@ func leastEvidence(a, b *Pod) int {
 		byName(a, b),
 	)
 }
+
+// worked reports whether a pod has ever been connected to the session manager.
+func (p *Pod) worked() bool { return p.Ready || p.Connected }
 
 func youngest(a, b time.Time) int { return b.Compare(a) }
 
