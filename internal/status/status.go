@@ -60,7 +60,7 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 		ExecutorManager: flamev1alpha1.ExecutorManagerStatus{
 			Replicas: c.executors.live,
 			Ready:    c.executors.ready,
-			Updated:  c.executors.updated,
+			Updated:  c.updated(),
 			Desired:  c.executors.desired,
 			Selector: labels.SelectorFromSet(desired.Selector(f.Cluster, flamev1alpha1.ComponentExecutorManager)).String(),
 		},
@@ -104,6 +104,15 @@ func (c *computation) message() string {
 		}
 	}
 	return c.find(flamev1alpha1.ConditionReady).Message
+}
+
+// updated is the number of executor managers of the current spec. A spec that
+// cannot run makes no pods to compare with, so the number before stands.
+func (c *computation) updated() int32 {
+	if c.Invalid != nil {
+		return c.old.ExecutorManager.Updated
+	}
+	return c.executors.updated
 }
 
 func (c *computation) objectCache() *flamev1alpha1.ObjectCacheStatus {

@@ -1,0 +1,261 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/test/clusters"
+)
+
+var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+type change func(*corev1.Pod)
+
+// pod is one that has a node and is of the current spec.
+func pod(changes ...change) corev1.Pod {
+	p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Name: "c-executor-manager-abcde", UID: "uid-of-the-pod", Labels: map[string]string{flamev1alpha1.LabelServing: "true"},
+		Annotations: map[string]string{flamev1alpha1.AnnotationTemplateHash: "new"},
+	}}
+	for _, change := range changes {
+		change(&p)
+	}
+	return p
+}
+
+func ready(p *corev1.Pod) {
+	p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
+}
+
+func outdated(p *corev1.Pod) { p.Annotations[flamev1alpha1.AnnotationTemplateHash] = "old" }
+
+func terminating(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: now} }
+
+func withdrawn(p *corev1.Pod) { p.Labels[flamev1alpha1.LabelServing] = "false" }
+
+func unschedulable(p *corev1.Pod) {
+	p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable",
+		Message: "0/1 nodes are available: 1 Insufficient cpu.",
+	})
+}
+
+func waiting(reason, message string) change {
+	return func(p *corev1.Pod) {
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			Image: "example.com/flame:v9", RestartCount: 4,
+			State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}},
+			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 0}},
+		}}
+	}
+}
+
+func failed(code int32, reason string) change {
+	return func(p *corev1.Pod) {
+		p.Status.Phase = corev1.PodFailed
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason}},
+		}}
+	}
+}
+
+func evicted(p *corev1.Pod) {
+	p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted"
+	p.Status.Message = "Pod c-executor-manager-abcde used too much"
+}
+
+func facts(session *corev1.Pod, executors ...corev1.Pod) Facts {
+	return Facts{SessionManager: session, ExecutorManagers: executors, SessionManagerHash: "new", ExecutorManagerHash: "new", Now: now}
+}
+
+func TestStateAndConditionsFollowThePods(t *testing.T) {
+	for name, test := range map[string]struct {
+		facts   Facts
+		spec    func(*flamev1alpha1.FlameClusterSpec)
+		state   flamev1alpha1.State
+		message string
+		// conditions maps types to status and reason.
+		conditions map[string]string
+	}{
+		"nothing yet": {
+			facts: facts(nil), state: flamev1alpha1.StatePending, message: "the session manager does not run yet",
+			conditions: map[string]string{"Ready": "False NotReady", "SessionManagerReady": "False Starting", "Progressing": "True Scaling", "SpecValid": "True Valid"},
+		},
+		"all is well": {
+			facts: facts(ptr.To(pod(ready)), pod(ready)), state: flamev1alpha1.StateRunning,
+			message:    "the session manager and 1 executor managers are ready",
+			conditions: map[string]string{"Ready": "True Ready", "SessionManagerReady": "True Ready", "ExecutorsReady": "True Ready", "Progressing": "False Stable"},
+		},
+		"one of two executor managers is enough to run, not to be ready": {
+			facts: facts(ptr.To(pod(ready)), pod(ready), pod(unschedulable)), spec: replicas(2), state: flamev1alpha1.StateRunning,
+			message:    "1 of 2 executor managers are ready: one waits for a node: 0/1 nodes are available: 1 Insufficient cpu.",
+			conditions: map[string]string{"Ready": "False NotReady", "ExecutorsReady": "False Pending"},
+		},
+		"no executor manager is wanted": {
+			facts: facts(ptr.To(pod(ready))), spec: replicas(0), state: flamev1alpha1.StateRunning,
+			message:    "the session manager and 0 executor managers are ready",
+			conditions: map[string]string{"Ready": "True Ready", "ExecutorsReady": "True NoneWanted", "Progressing": "False Stable"},
+		},
+		"an image of the session manager that cannot be pulled": {
+			facts: facts(ptr.To(pod(waiting("ImagePullBackOff", "Back-off pulling c-executor-manager-abcde"))), pod()), state: flamev1alpha1.StateFailed,
+			message:    `the session manager cannot pull the image "example.com/flame:v9"`,
+			conditions: map[string]string{"SessionManagerReady": "False ImagePull"},
+		},
+		"a session manager that ends with exit code 0 again and again": {
+			facts: facts(ptr.To(pod(waiting("CrashLoopBackOff", "back-off restarting c-executor-manager-abcde"))), pod()), state: flamev1alpha1.StateFailed,
+			message:    "the session manager crashes: restarted 4 times, last ended with exit code 0, which is how Flame ends on some errors; see its log",
+			conditions: map[string]string{"SessionManagerReady": "False Crashing"},
+		},
+		"a Secret that a container needs is missing": {
+			facts: facts(ptr.To(pod(waiting("CreateContainerConfigError", `secret "x" not found`)))), state: flamev1alpha1.StateFailed,
+			message: `the session manager cannot start a container: secret "x" not found`,
+		},
+		"a session manager that is out of its Service": {
+			facts: facts(ptr.To(pod(ready, withdrawn)), pod(ready)), state: flamev1alpha1.StatePending, message: "the session manager is being replaced",
+			conditions: map[string]string{"SessionManagerReady": "False Replacing", "Progressing": "True Replacing"},
+		},
+		"a session manager that goes": {
+			facts: facts(ptr.To(pod(ready, terminating)), pod(ready)), state: flamev1alpha1.StatePending, message: "the session manager is being replaced",
+		},
+		"every executor manager fails": {
+			facts: facts(ptr.To(pod(ready)), pod(failed(1, "Error")), pod(failed(137, "OOMKilled"))), spec: replicas(2), state: flamev1alpha1.StateFailed,
+			message:    "0 of 2 executor managers are ready: one failed: ended with exit code 1",
+			conditions: map[string]string{"ExecutorsReady": "False Crashing"},
+		},
+		"one of two executor managers fails": {
+			facts: facts(ptr.To(pod(ready)), pod(ready), pod(failed(137, "OOMKilled"))), spec: replicas(2), state: flamev1alpha1.StateRunning,
+			message: "1 of 2 executor managers are ready: one failed: ended with exit code 137 (OOMKilled)",
+		},
+		"an evicted executor manager is told without its name": {
+			facts: facts(ptr.To(pod(ready)), pod(evicted)), state: flamev1alpha1.StateFailed,
+			message: "0 of 1 executor managers are ready: one failed: Evicted: Pod … used too much",
+		},
+		"an update goes on": {
+			facts: facts(ptr.To(pod(ready)), pod(ready, outdated), pod()), state: flamev1alpha1.StateRunning,
+			message:    "the session manager and 1 executor managers are ready",
+			conditions: map[string]string{"Progressing": "True Updating", "Ready": "True Ready"},
+		},
+		"an update stands still because the new ones fail": {
+			facts:      facts(ptr.To(pod(ready)), pod(ready, outdated), pod(waiting("ErrImagePull", ""))),
+			state:      flamev1alpha1.StateRunning,
+			message:    "the session manager and 1 executor managers are ready",
+			conditions: map[string]string{"Progressing": "False UpdateStopped"},
+		},
+		"an invalid spec fails while the pods run on": {
+			facts: with(facts(ptr.To(pod(ready)), pod(ready)), func(f *Facts) { f.Invalid = errors.New("set flameVersion") }),
+			state: flamev1alpha1.StateFailed, message: "set flameVersion",
+			conditions: map[string]string{"SpecValid": "False Invalid", "SessionManagerReady": "True Ready", "Ready": "False Invalid", "Progressing": "False Invalid"},
+		},
+		"a Secret that the spec names is missing": {
+			facts: with(facts(nil), func(f *Facts) { f.Missing = errors.New(`the Secret "x" does not exist`) }),
+			state: flamev1alpha1.StatePending, message: `the session manager waits: the Secret "x" does not exist`,
+			conditions: map[string]string{"SessionManagerReady": "False WaitingForReference", "Progressing": "True WaitingForReference"},
+		},
+		"a failed call is told without the names of pods": {
+			facts: with(facts(ptr.To(pod(ready)), pod(ready)), func(f *Facts) {
+				f.Failure = errors.New(`pods "c-executor-manager-x2x4z" is forbidden: exceeded quota`)
+			}),
+			state: flamev1alpha1.StateRunning, message: "the session manager and 1 executor managers are ready",
+			conditions: map[string]string{"Progressing": "True Error"},
+		},
+		"suspended": {
+			facts: facts(nil), spec: func(s *flamev1alpha1.FlameClusterSpec) { s.Suspend = true },
+			state: flamev1alpha1.StateSuspended, message: "the session manager is suspended",
+			conditions: map[string]string{"Ready": "False Suspended", "SessionManagerReady": "False Suspended", "ExecutorsReady": "False Suspended", "Progressing": "False Stable"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := clusters.Parse(t, clusters.Minimal)
+			// An invalid spec keeps the number that was wanted before.
+			cluster.Status.ExecutorManager.Desired = 1
+			if test.spec != nil {
+				test.spec(&cluster.Spec)
+			}
+			test.facts.Cluster = cluster
+			got := Compute(test.facts)
+			assert.Equal(t, test.state, got.State)
+			assert.Equal(t, test.message, got.Message)
+			for kind, want := range test.conditions {
+				condition := meta.FindStatusCondition(got.Conditions, kind)
+				require.NotNil(t, condition, kind)
+				assert.Equal(t, want, string(condition.Status)+" "+condition.Reason, "%s: %s", kind, condition.Message)
+			}
+			for _, condition := range got.Conditions {
+				assert.NotRegexp(t, `executor-manager-[a-z0-9]{5}`, condition.Message, "a message with the name of a pod")
+				assert.Equal(t, int64(1), condition.ObservedGeneration)
+			}
+		})
+	}
+}
+
+func replicas(count int32) func(*flamev1alpha1.FlameClusterSpec) {
+	return func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Replicas = &count }
+}
+
+func with(f Facts, change func(*Facts)) Facts {
+	change(&f)
+	return f
+}
+
+func TestCountsLeaveOutWhatGoesAndWhatEnded(t *testing.T) {
+	f := facts(ptr.To(pod(ready)), pod(ready), pod(ready, outdated), pod(terminating, ready), pod(failed(1, "")))
+	f.Cluster = clusters.Parse(t, clusters.Minimal)
+	got := Compute(f).ExecutorManager
+	assert.Equal(t, flamev1alpha1.ExecutorManagerStatus{
+		Replicas: 2, Ready: 2, Updated: 1, Desired: 1,
+		Selector: "app.kubernetes.io/component=executor-manager,app.kubernetes.io/instance=c,app.kubernetes.io/name=flame",
+	}, got)
+}
+
+func TestTransitionsKeepTheirTimes(t *testing.T) {
+	f := facts(ptr.To(pod(ready)), pod(ready))
+	f.Cluster = clusters.Parse(t, clusters.Minimal)
+	f.Cluster.Status = Compute(f)
+	f.Now = now.Add(time.Hour)
+	assert.Equal(t, f.Cluster.Status, Compute(f), "nothing has changed but the time")
+
+	f.ExecutorManagers = nil
+	after := Compute(f)
+	changed := meta.FindStatusCondition(after.Conditions, flamev1alpha1.ConditionExecutorsReady)
+	assert.Equal(t, f.Now, changed.LastTransitionTime.Time)
+	same := meta.FindStatusCondition(after.Conditions, flamev1alpha1.ConditionSessionManagerReady)
+	assert.Equal(t, now, same.LastTransitionTime.Time)
+}
+
+func TestObjectCache(t *testing.T) {
+	set := &appsv1.StatefulSet{Status: appsv1.StatefulSetStatus{ReadyReplicas: 2}}
+	for name, test := range map[string]struct {
+		replicas int32
+		set      *appsv1.StatefulSet
+		pods     []corev1.Pod
+		want     string
+	}{
+		"ready":                       {1, set, nil, "True Ready: the object cache is ready"},
+		"more than one is warned of":  {2, set, nil, "True MultipleReplicas: 2 object caches are ready, but Flame finds an object only on the one that took it: set objectCache.replicas to 1"},
+		"not there yet":               {1, nil, nil, "False Starting: the object cache is starting"},
+		"an image that is not pulled": {3, set, []corev1.Pod{pod(ready), pod(waiting("ErrImagePull", ""))}, `False ImagePull: the object cache cannot pull the image "example.com/flame:v9"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := facts(ptr.To(pod(ready)), pod(ready))
+			f.Cluster = clusters.Parse(t, strings.TrimSpace(clusters.Minimal)+"\n  objectCache: {image: x}\n")
+			f.Cluster.Spec.ObjectCache.Replicas = &test.replicas
+			f.ObjectCache, f.ObjectCachePods = test.set, test.pods
+			condition := meta.FindStatusCondition(Compute(f).Conditions, flamev1alpha1.ConditionObjectCacheReady)
+			assert.Equal(t, test.want, string(condition.Status)+" "+condition.Reason+": "+condition.Message)
+		})
+	}
+}
