@@ -77,32 +77,49 @@ compare_pods() {
   done <<<"$2"
 }
 
-# snapshot prints one line for each thing whose change is worth showing.
+# snapshot prints one line for each thing whose change is worth showing: what it
+# is, a tab, and how it is.
 snapshot() {
   kubectl -n "$namespace" get serviceaccounts,configmaps,secrets,persistentvolumeclaims,services,statefulsets \
-    -l "flame.xflops.io/cluster=$cluster" -o jsonpath='{range .items[*]}{.kind}/{.metadata.name}{"\n"}{end}'
+    -l "flame.xflops.io/cluster=$cluster" -o jsonpath='{range .items[*]}{.kind}/{.metadata.name}{"\t\n"}{end}'
   kubectl -n "$namespace" get pods -l "flame.xflops.io/cluster=$cluster" --no-headers 2>/dev/null |
-    awk '{printf "Pod/%s %s %s%s\n", $1, $2, $3, ($4 == "0" ? "" : " restarts=" $4)}'
-  field 'FlameCluster/{.metadata.name} {.status.state}: {.status.message}{"\n"}'
-  field 'FlameCluster/{.metadata.name} executor managers: {.status.executorManager.ready} ready, {.status.executorManager.desired} desired{"\n"}'
+    awk '{printf "Pod/%s\t%s %s%s\n", $1, $2, $3, ($4 == "0" ? "" : " restarted")}'
+  field 'FlameCluster/{.metadata.name}{"\t"}{.status.state}: {.status.message}{"\n"}'
 }
+
+declare -A shown
+
+# show_changes shows what came, changed and went since it was last called.
+show_changes() {
+  local now subject text
+  declare -A present=()
+  now=$(snapshot)
+  while IFS=$'\t' read -r subject text; do
+    [[ -n $subject ]] || continue
+    present[$subject]=1
+    [[ ${shown[$subject]-none} == "$text" ]] || show "$subject" "$text"
+    shown[$subject]=$text
+  done <<<"$now"
+  for subject in "${!shown[@]}"; do
+    [[ -n ${present[$subject]:-} ]] && continue
+    show "$subject" gone
+    unset "shown[$subject]"
+  done
+}
+
+show() { printf '    %s%4d s%s  %-44s %s\n' "$dim" "$SECONDS" "$plain" "$1" "$2"; }
 
 # watch_until SECONDS WHAT CONDITION... shows what changes until the condition
 # holds, and fails if it does not in time.
-declare -A shown
 watch_until() {
-  local deadline=$((SECONDS + $1)) what=$2 line last=false
+  local deadline=$((SECONDS + $1)) what=$2 last=false
   shift 2
   while :; do
     # Asked first and shown after, so that nothing that led there is missed.
     ! "$@" || last=true
-    while read -r line; do
-      [[ -z $line || -n ${shown[$line]:-} ]] && continue
-      shown[$line]=1
-      printf '    %s%4d s%s  %s\n' "$dim" "$SECONDS" "$plain" "$line"
-    done < <(snapshot)
+    show_changes
     ! $last || return 0
     ((SECONDS < deadline)) || die "waited in vain for $what."
-    sleep 1
+    sleep 0.5
   done
 }
