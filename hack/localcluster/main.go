@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/xflops/flame-operator/hack/localcluster/build"
+	"github.com/xflops/flame-operator/hack/localcluster/cluster"
+	"github.com/xflops/flame-operator/hack/localcluster/node"
 )
 
 const usage = `usage: go run . COMMAND [flags]
@@ -48,6 +50,10 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New("no command\n" + usage)
 	}
+	if args[0] == "node" {
+		// This is what up starts in namespaces of its own; nobody else calls it.
+		return node.Run(args[1])
+	}
 	cacheDir, err := build.DefaultDir()
 	if err != nil {
 		return err
@@ -78,8 +84,35 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	_ = dir
+	switch command {
+	case "up", "down", "status", "load":
+		return runCluster(ctx, command, *dir, cache, flags.Args())
+	}
 	return fmt.Errorf("there is no command %q\n%s", command, usage)
+}
+
+func runCluster(ctx context.Context, command, dir string, cache build.Cache, args []string) error {
+	local, err := cluster.New(dir, cache, os.Stderr)
+	if err != nil {
+		return err
+	}
+	switch command {
+	case "up":
+		if err := local.Up(ctx); err != nil {
+			return err
+		}
+		fmt.Println(local.Kubeconfig())
+		return nil
+	case "down":
+		return local.Down(ctx)
+	case "status":
+		return local.Status(ctx, os.Stdout)
+	default:
+		if len(args) == 0 {
+			return errors.New("name the image archives to load")
+		}
+		return local.Load(ctx, args)
+	}
 }
 
 func runBuild(ctx context.Context, cache build.Cache, names []string) error {

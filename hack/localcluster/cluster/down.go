@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/xflops/flame-operator/hack/localcluster/cgroup"
+	"github.com/xflops/flame-operator/hack/localcluster/node"
+)
+
+// Down takes the cluster down. It is no error if there is none.
+func (c *Cluster) Down(ctx context.Context) error {
+	if err := requireRoot(); err != nil {
+		return err
+	}
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	started := time.Now()
+	found, err := c.clean(ctx)
+	if err != nil {
+		return err
+	}
+	if !found {
+		c.say("There is no cluster in %s.", c.dir)
+		return nil
+	}
+	c.say("The cluster is down, after %.1f s; nothing is left of it.", time.Since(started).Seconds())
+	return nil
+}
+
+// clean removes all of a cluster, in whatever state it is, and says whether there was any.
+func (c *Cluster) clean(ctx context.Context) (found bool, err error) {
+	r, err := c.read()
+	if err != nil {
+		return false, err
+	}
+	group, err := cgroup.Of(c.cgroup())
+	if err != nil {
+		return false, err
+	}
+	if r == (record{}) && !group.Exists() {
+		// A folder without a record is nobody's that we know.
+		return false, node.Disconnect(c.hostLink())
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := r.Node.Kill(ctx); err != nil {
+		return true, err
+	}
+	if err := node.Disconnect(c.hostLink()); err != nil {
+		return true, err
+	}
+	if err := group.Remove(10 * time.Second); err != nil {
+		return true, fmt.Errorf("remove the control group: %w", err)
+	}
+	return true, c.removeFolder()
+}
+
+// removeFolder removes what up wrote, and the folder unless somebody else has something in it.
+func (c *Cluster) removeFolder() error {
+	for _, name := range []string{"bin", "etc", "log", "var", "kubeconfig", "node.json", "state.json", "state.json.new", recordFile} {
+		if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(c.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.say("%s stays: it holds files that are not the cluster's.", c.dir)
+	}
+	return nil
+}

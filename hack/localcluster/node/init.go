@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/xflops/flame-operator/hack/localcluster/cgroup"
+)
+
+// Run is the node: process 1 of its namespaces. It returns when it is told to
+// stop or cannot start; either way the kernel ends what it started.
+func Run(dir string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if os.Getpid() != 1 {
+		return fmt.Errorf("only %q starts a node, in namespaces of its own", "up")
+	}
+	spec, err := ReadSpec(dir)
+	if err != nil {
+		return err
+	}
+	if err := prepare(ctx, dir, spec); err != nil {
+		// Whoever started the node reads it there.
+		_ = writeJSON(filepath.Join(dir, stateFile), State{Problem: err.Error()})
+		return err
+	}
+	return newSupervisor(spec.Components).run(ctx)
+}
+
+func prepare(ctx context.Context, dir string, spec Spec) error {
+	// Before /sys or /proc change: this is about the host's view of the process.
+	group, err := cgroup.Of(spec.Cgroup)
+	if err != nil {
+		return err
+	}
+	if err := group.Join(); err != nil {
+		return err
+	}
+	if err := arrangeMounts(dir); err != nil {
+		return err
+	}
+	return configureNetwork(ctx, spec)
+}
