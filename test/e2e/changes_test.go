@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/naming"
+)
+
+// Short names of the components, for the table below.
+const (
+	sessionManager = flamev1alpha1.ComponentSessionManager
+	executors      = flamev1alpha1.ComponentExecutorManager
+	cache          = flamev1alpha1.ComponentObjectCache
+)
+
+// otherwise returns another name of the stand-in's image: names are what the
+// operator compares, and the image is on the node already.
+func (c flameCluster) otherwise(t *testing.T) string {
+	t.Helper()
+	if short, found := strings.CutPrefix(standIn, "docker.io/"); found {
+		return short
+	}
+	pod, err := getPod(t.Context(), c.namespace, naming.SessionManager(c.name))
+	require.NoError(t, err)
+	return pod.Status.ContainerStatuses[0].ImageID
+}
+
+// TestChangesRestartOnlyWhatTheyMust makes one change after another, and looks
+// as soon as the status says that all is settled.
+func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
+	t.Parallel()
+	// An image by its digest would not tell the version.
+	version := func(spec *flamev1alpha1.FlameClusterSpec) { spec.FlameVersion = "0.6.0" }
+	c := create(t, newNamespace(t), "flame", replicas(2), withCache, version)
+	c.settled(t)
+	image := c.otherwise(t)
+	for _, test := range []struct {
+		name     string
+		change   change
+		restarts []string
+	}{
+		{"maxExecutors", func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.MaxExecutors = 2 }, []string{executors}},
+		{"the executor managers' image", func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Image = image }, []string{executors}},
+		{"the session manager's image", func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Image = image }, []string{sessionManager}},
+		{"the object cache's image", func(s *flamev1alpha1.FlameClusterSpec) { s.ObjectCache.Image = image }, []string{cache}},
+		{"the interval of the scheduler", func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.ScheduleIntervalMilliseconds = 150 }, []string{sessionManager}},
+		{"the objects that the cache holds", func(s *flamev1alpha1.FlameClusterSpec) { s.ObjectCache.Eviction.MaxObjects = ptr.To[int64](100) }, []string{cache}},
+		{"the memory of a slot", func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.Memory = resource.MustParse("32Mi") }, []string{sessionManager, executors}},
+		{"the way in which executor managers are updated", func(s *flamev1alpha1.FlameClusterSpec) {
+			s.ExecutorManager.UpdateStrategy.MaxSurge = intstr.FromInt32(1)
+		}, nil},
+		{"the executor managers' environment", func(s *flamev1alpha1.FlameClusterSpec) {
+			s.ExecutorManager.Env = []corev1.EnvVar{{Name: "GREETING", Value: "hello"}}
+		}, []string{executors}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := map[string]uids{}
+			for component, n := range map[string]int{sessionManager: 1, executors: 2, cache: 1} {
+				before[component] = c.has(t, component, n)
+			}
+			c.apply(t, test.change)
+			c.settled(t)
+			for component, pods := range before {
+				now := c.living(t, component)
+				if slices.Contains(test.restarts, component) {
+					assert.Falsef(t, now.overlaps(pods), "the %s is replaced: there were %v, and there are %v", component, pods, now)
+				} else {
+					assert.Equalf(t, pods, now, "the %s is not concerned", component)
+				}
+			}
+		})
+	}
+}
+
+func TestInvalidSpecChangesNothing(t *testing.T) {
+	t.Parallel()
+	c := create(t, newNamespace(t), "flame")
+	c.settled(t)
+	before, working := c.allLiving(t), c.living(t, executors)
+
+	c.apply(t, replicas(3), func(spec *flamev1alpha1.FlameClusterSpec) {
+		spec.ExecutorManager.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3")}
+	})
+	status := c.says(t, flamev1alpha1.ConditionSpecValid, metav1.ConditionFalse, flamev1alpha1.ReasonInvalid, "limits.cpu", "maxExecutors")
+	assert.Equal(t, flamev1alpha1.StateFailed, status.State)
+	assert.NoError(t, mentions(status.Message, "limits.cpu", "maxExecutors"))
+	steadily(t, "the pods stay as they are", func(context.Context) error {
+		if now := c.allLiving(t); len(now) != len(before) || !now.contains(before) {
+			return fmt.Errorf("there were %v, and there are %v", before, now)
+		}
+		return nil
+	})
+
+	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Resources.Limits = nil })
+	c.settled(t)
+	assert.True(t, c.has(t, executors, 3).contains(working), "the one there was stays")
+}

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	// patience is how long anything may take that is bound to happen. Tests check
+	// order and outcome, so it is generous: a slow machine fails no test.
+	patience = 2 * time.Minute
+	// interval is the time between two looks.
+	interval = 250 * time.Millisecond
+	// aWhile is how long what must not happen is watched for.
+	aWhile = 5 * time.Second
+)
+
+// eventually repeats check until it returns nil, and fails the test with its
+// last error when patience is at an end.
+func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	start := time.Now()
+	last := check(ctx)
+	for last != nil {
+		select {
+		case <-ctx.Done():
+			require.FailNowf(t, "not within "+patience.String()+": "+what, "%v", last)
+		case <-time.After(interval):
+		}
+		// An error that is only the deadline's tells less than the one before it.
+		if err := check(ctx); err == nil || ctx.Err() == nil {
+			last = err
+		}
+	}
+	t.Logf("%6.1fs  %s", time.Since(start).Seconds(), what)
+}
+
+// steadily fails the test if check returns an error within a while.
+func steadily(t *testing.T, what string, check func(ctx context.Context) error) {
+	t.Helper()
+	for end := time.Now().Add(aWhile); time.Now().Before(end); time.Sleep(interval) {
+		require.NoErrorf(t, check(t.Context()), "not for %s: %s", aWhile, what)
+	}
+}

@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// uids are the pods that live, by name.
+type uids map[string]types.UID
+
+// podUIDs returns those of pods that have neither ended nor been told to.
+func podUIDs(pods []corev1.Pod) uids {
+	result := uids{}
+	for i := range pods {
+		if lives(&pods[i]) {
+			result[pods[i].Name] = pods[i].UID
+		}
+	}
+	return result
+}
+
+func lives(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && pod.Status.Phase != corev1.PodFailed && pod.Status.Phase != corev1.PodSucceeded
+}
+
+// contains reports whether every pod of others is among these.
+func (u uids) contains(others uids) bool {
+	for name, uid := range others {
+		if u[name] != uid {
+			return false
+		}
+	}
+	return true
+}
+
+// overlaps reports whether any pod of others is among these.
+func (u uids) overlaps(others uids) bool {
+	for name, uid := range others {
+		if u[name] == uid {
+			return true
+		}
+	}
+	return false
+}
+
+// execute runs a script in a container and returns what it prints.
+func execute(ctx context.Context, namespace, pod, container, script string) (string, error) {
+	request := kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{
+			Container: container, Command: []string{"/bin/bash", "-c", script}, Stdout: true, Stderr: true,
+		}, scheme.ParameterCodec)
+	executor, err := remotecommand.NewWebSocketExecutor(config, "GET", request.URL().String())
+	if err != nil {
+		return "", err
+	}
+	var out, errOut bytes.Buffer
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &errOut})
+	if err != nil {
+		return "", fmt.Errorf("in container %s of pod %s: %w: %s%s", container, pod, err, out.String(), errOut.String())
+	}
+	return out.String(), nil
+}
+
+// kill ends the processes of a program in a container as an exhausted memory
+// would. Containers of a pod share their processes, so they are found by name.
+func kill(t *testing.T, namespace, pod, container, program string) {
+	t.Helper()
+	script := fmt.Sprintf(`killed=
+for process in /proc/[0-9]*; do
+  read -r -d '' name <"$process/cmdline"
+  [[ $name == */%s ]] && kill -9 "${process#/proc/}" && killed=1
+done 2>/dev/null
+[[ $killed ]] || { echo "no such process"; exit 1; }`, program)
+	_, err := execute(t.Context(), namespace, pod, container, script)
+	require.NoErrorf(t, err, "kill %s", program)
+}
+
+// deletePod deletes a pod and does not wait.
+func deletePod(t *testing.T, namespace, name string) {
+	t.Helper()
+	pod := &corev1.Pod{}
+	pod.Namespace, pod.Name = namespace, name
+	require.NoError(t, k8s.Delete(t.Context(), pod))
+}
+
+func getPod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+	if err := k8s.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, pod); err != nil {
+		return nil, err
+	}
+	return pod, nil
+}

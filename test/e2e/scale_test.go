@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/flame/flamev1"
+)
+
+// scale does what kubectl scale does.
+func (c flameCluster) scale(t *testing.T, n int32) {
+	t.Helper()
+	object, err := c.get(t.Context())
+	require.NoError(t, err)
+	scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: n}}
+	require.NoError(t, k8s.SubResource("scale").Update(t.Context(), object, client.WithSubResourceBody(scale)))
+}
+
+func TestScale(t *testing.T) {
+	t.Parallel()
+	c := create(t, newNamespace(t), "flame")
+	c.settled(t)
+	sessionManager := c.living(t, flamev1alpha1.ComponentSessionManager)
+
+	before := executorsOf(t, c)
+	for _, n := range []int32{3, 1, 0, 2} {
+		c.scale(t, n)
+		status := c.settled(t)
+		now := c.has(t, flamev1alpha1.ComponentExecutorManager, int(n))
+		assert.Truef(t, now.contains(before) || before.contains(now),
+			"scaling to %d only adds or only removes: there were %v, and there are %v", n, before, now)
+		assert.EqualValues(t, n, status.ExecutorManager.Replicas)
+		assertScale(t, c, n)
+		before = now
+	}
+	assert.Equal(t, sessionManager, c.living(t, flamev1alpha1.ComponentSessionManager), "the session manager is not concerned")
+}
+
+// assertScale looks at the cluster as an autoscaler of Kubernetes would.
+func assertScale(t *testing.T, c flameCluster, n int32) {
+	t.Helper()
+	object, err := c.get(t.Context())
+	require.NoError(t, err)
+	scale := &autoscalingv1.Scale{}
+	require.NoError(t, k8s.SubResource("scale").Get(t.Context(), object, scale))
+	assert.Equal(t, n, scale.Spec.Replicas)
+	assert.Equal(t, n, scale.Status.Replicas)
+	selector, err := labels.Parse(scale.Status.Selector)
+	require.NoError(t, err)
+	selected := &corev1.PodList{}
+	require.NoError(t, k8s.List(t.Context(), selected, client.InNamespace(c.namespace), client.MatchingLabelsSelector{Selector: selector}))
+	assert.Len(t, selected.Items, int(n), "the pods that the scale's selector selects")
+}
+
+func TestNoNodeRunsMoreThanMaxExecutors(t *testing.T) {
+	t.Parallel()
+	const maxExecutors, tasks, session = 2, 24, "crowd"
+	c := create(t, newNamespace(t), "flame", replicas(0), func(spec *flamev1alpha1.FlameClusterSpec) {
+		spec.ExecutorManager.MaxExecutors = maxExecutors
+	})
+	c.settled(t)
+	c.says(t, flamev1alpha1.ConditionExecutorsReady, metav1.ConditionTrue, flamev1alpha1.ReasonNoneWanted)
+	api := c.flame(t)
+	api.session(t, session, tasks, 500)
+	steadily(t, "tasks wait while there are no executor managers", func(ctx context.Context) error {
+		counts, err := api.tasks(ctx, session)
+		if err == nil && counts[flamev1.TaskState_TASK_STATE_PENDING] != tasks {
+			err = fmt.Errorf("the tasks are %v", counts)
+		}
+		return err
+	})
+
+	c.scale(t, 2)
+	most := 0
+	eventually(t, "the tasks succeed", func(ctx context.Context) error {
+		busy, err := api.busy(ctx)
+		if err != nil {
+			return err
+		}
+		for node, n := range busy {
+			require.LessOrEqualf(t, n, maxExecutors, "executors at work at once on node %s", node)
+			most = max(most, n)
+		}
+		return api.haveSucceeded(ctx, session, tasks)
+	})
+	assert.Equal(t, maxExecutors, most, "the most executors that were at work on one node")
+}
