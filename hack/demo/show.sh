@@ -93,7 +93,7 @@ declare -A shown
 show_changes() {
   local now subject text
   declare -A present=()
-  now=$(snapshot)
+  now=$(snapshot) || true
   while IFS=$'\t' read -r subject text; do
     [[ -n $subject ]] || continue
     present[$subject]=1
