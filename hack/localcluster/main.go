@@ -25,12 +25,14 @@ const usage = `usage: go run . COMMAND [flags]
   up                bring the cluster up; prints the path of its KUBECONFIG
   down              take it down; nothing is left of it
   status            say how it is; exits 1 unless it is up and well
-  load IMAGE.tar... give it images
+  load IMAGE.tar... give it images; a tag that it has is replaced
+  exec -- COMMAND   run a command in the cluster's network, where pods and
+                    Services can be reached
   build SET...|all  only build binaries; prints their folders
   assets            only build kube-apiserver, etcd and kubectl; prints the
                     folder for KUBEBUILDER_ASSETS
 
-Flags of up, down, status and load:
+Flags of up, down, status, load and exec:
   --dir DIR         folder of the cluster (default: cluster in the cache)
 
 The cache is $FLAME_OPERATOR_CACHE, or flame-operator in the user's cache folder.
@@ -58,11 +60,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	source, err := findSource()
-	if err != nil {
-		return err
-	}
-	cache := build.Cache{Dir: cacheDir, Source: source, Progress: os.Stderr}
+	cache := build.Cache{Dir: cacheDir, Source: findSource(), Progress: os.Stderr}
 
 	command, args := args[0], args[1:]
 	switch command {
@@ -85,7 +83,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	switch command {
-	case "up", "down", "status", "load":
+	case "up", "down", "status", "load", "exec":
 		return runCluster(ctx, command, *dir, cache, flags.Args())
 	}
 	return fmt.Errorf("there is no command %q\n%s", command, usage)
@@ -107,11 +105,16 @@ func runCluster(ctx context.Context, command, dir string, cache build.Cache, arg
 		return local.Down(ctx)
 	case "status":
 		return local.Status(ctx, os.Stdout)
-	default:
+	case "load":
 		if len(args) == 0 {
 			return errors.New("name the image archives to load")
 		}
 		return local.Load(ctx, args)
+	default:
+		if len(args) == 0 {
+			return errors.New("name the command to run")
+		}
+		return local.Exec(ctx, args)
 	}
 }
 
@@ -141,18 +144,19 @@ func runBuild(ctx context.Context, cache build.Cache, names []string) error {
 }
 
 // findSource returns the top of the project: the folder at or above the
-// current one that has hack/tools.
-func findSource() (string, error) {
+// current one that has hack/tools. It is empty outside a clone, where a cluster
+// can be looked after but nothing can be built.
+func findSource() string {
 	dir, err := os.Getwd()
 	if err != nil {
-		return "", err
+		return ""
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "hack", "tools", "kubernetes", "go.mod")); err == nil {
-			return dir, nil
+			return dir
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("run this inside a clone of the project")
+			return ""
 		}
 		dir = filepath.Dir(dir)
 	}

@@ -18,7 +18,7 @@ import (
 type Cache struct {
 	// Dir is the folder of the cache, outside every clone.
 	Dir string
-	// Source is the top of the project.
+	// Source is the top of the project; empty, nothing can be built.
 	Source string
 	// Progress is told what goes on.
 	Progress io.Writer
@@ -41,6 +41,9 @@ func DefaultDir() (string, error) {
 func (c Cache) Folder(ctx context.Context, set Set, binaries ...string) (string, error) {
 	if len(binaries) == 0 {
 		binaries = set.binaries()
+	}
+	if c.Source == "" {
+		return "", fmt.Errorf("build %s: run this inside a clone of the project", set.Name)
 	}
 	env, err := toolchain(ctx, filepath.Join(c.Source, set.Module))
 	if err != nil {

@@ -44,11 +44,19 @@ func New(dir string, cache build.Cache, progress io.Writer) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	// One folder is one cluster, by whatever path.
-	if resolved, err := filepath.EvalSymlinks(absolute); err == nil {
-		absolute = resolved
+	return &Cluster{identity: identify(resolve(absolute)), cache: cache, progress: progress}, nil
+}
+
+// resolve follows symbolic links as far as path exists: one folder is one
+// cluster, by whatever path, before it is made and after.
+func resolve(path string) string {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
 	}
-	return &Cluster{identity: identify(absolute), cache: cache, progress: progress}, nil
+	if path == filepath.Dir(path) {
+		return path
+	}
+	return filepath.Join(resolve(filepath.Dir(path)), filepath.Base(path))
 }
 
 // Kubeconfig is the path of the cluster's KUBECONFIG.
@@ -87,6 +95,27 @@ func (c *Cluster) write(r record) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(c.dir, recordFile), append(content, '\n'), 0o644)
+}
+
+// running returns the node of a cluster that is up.
+func (c *Cluster) running() (node.Process, error) {
+	r, err := c.read()
+	if err == nil && !r.Node.Alive() {
+		err = fmt.Errorf("the cluster in %q is not up; bring it up first", c.dir)
+	}
+	return r.Node, err
+}
+
+// Exec runs a command in the cluster's network.
+func (c *Cluster) Exec(ctx context.Context, command []string) error {
+	if err := requireRoot(); err != nil {
+		return err
+	}
+	process, err := c.running()
+	if err != nil {
+		return err
+	}
+	return process.Exec(ctx, command)
 }
 
 // requireRoot explains why nothing goes without it.

@@ -89,14 +89,11 @@ func (c *Cluster) Load(ctx context.Context, archives []string) error {
 	if err := requireRoot(); err != nil {
 		return err
 	}
-	r, err := c.read()
+	process, err := c.running()
 	if err != nil {
 		return err
 	}
-	if !r.Node.Alive() {
-		return fmt.Errorf("the cluster in %q is not up; bring it up first", c.dir)
-	}
-	return c.load(ctx, r.Node, archives)
+	return c.load(ctx, process, archives)
 }
 
 func (c *Cluster) load(ctx context.Context, process node.Process, archives []string) error {

@@ -67,7 +67,7 @@ func (c *Cluster) keep(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 		c.say("The cluster in %s is not well; waiting for it to recover.", c.dir)
-		err := c.wait(ctx, r.Node, "the cluster", 45*time.Second, func(ctx context.Context) error {
+		err := c.wait(ctx, r.Node, "the cluster", 2*time.Minute, func(ctx context.Context) error {
 			return c.check(ctx, r.Node)
 		})
 		if err == nil {

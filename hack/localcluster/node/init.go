@@ -31,7 +31,7 @@ func Run(dir string) error {
 		_ = writeJSON(filepath.Join(dir, stateFile), State{Problem: err.Error()})
 		return err
 	}
-	return newSupervisor(spec.Components).run(ctx)
+	return newSupervisor(Dir, spec.Components).run(ctx)
 }
 
 func prepare(ctx context.Context, dir string, spec Spec) error {

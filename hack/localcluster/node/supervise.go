@@ -30,6 +30,8 @@ const (
 // supervisor starts the components, each when what it needs is ready, restarts
 // those that end, and reaps every orphan of the node.
 type supervisor struct {
+	// dir is the cluster's folder.
+	dir        string
 	components []Component
 
 	mu    sync.Mutex
@@ -37,8 +39,8 @@ type supervisor struct {
 	exits map[int]chan syscall.WaitStatus
 }
 
-func newSupervisor(components []Component) *supervisor {
-	s := &supervisor{components: components, exits: map[int]chan syscall.WaitStatus{}}
+func newSupervisor(dir string, components []Component) *supervisor {
+	s := &supervisor{dir: dir, components: components, exits: map[int]chan syscall.WaitStatus{}}
 	for _, component := range components {
 		s.state.Components = append(s.state.Components, ComponentState{Name: component.Name, Since: time.Now()})
 	}
@@ -144,7 +146,7 @@ func (s *supervisor) once(ctx context.Context, i int) string {
 }
 
 func (s *supervisor) start(component Component) (<-chan syscall.WaitStatus, error) {
-	log, err := os.OpenFile(filepath.Join(Dir, LogDir, component.Name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log, err := os.OpenFile(filepath.Join(s.dir, LogDir, component.Name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +221,7 @@ func (s *supervisor) update(change func(*State)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.state)
-	if err := writeJSON(filepath.Join(Dir, stateFile), s.state); err != nil {
+	if err := writeJSON(filepath.Join(s.dir, stateFile), s.state); err != nil {
 		fmt.Println("write the state:", err)
 	}
 }

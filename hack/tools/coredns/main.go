@@ -9,19 +9,18 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/coremain"
 
-	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/health"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
-	_ "github.com/coredns/coredns/plugin/log"
 	_ "github.com/coredns/coredns/plugin/ready"
+	_ "github.com/coredns/coredns/plugin/template"
 )
 
 func main() {
 	// CoreDNS calls the plugins in this order, whatever the Corefile says.
 	dnsserver.Directives = []string{
-		"health", "ready", "log", "errors", "cache", "loadbalance", "kubernetes",
+		"health", "ready", "errors", "loadbalance", "template", "kubernetes",
 	}
 	coremain.Run()
 }
