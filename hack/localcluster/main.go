@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -42,8 +43,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "localcluster:", err)
 		stop()
+		// A command that was run has said itself what is wrong.
+		if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() && os.Args[1] == "exec" {
+			os.Exit(exit.ExitCode())
+		}
+		fmt.Fprintln(os.Stderr, "localcluster:", err)
 		os.Exit(1)
 	}
 }

@@ -54,6 +54,9 @@ func (c *Cluster) checkComponents() error {
 	if err != nil {
 		return err
 	}
+	if state.Problem != "" {
+		return fmt.Errorf("the node cannot start: %s", state.Problem)
+	}
 	for _, component := range state.Components {
 		if !component.Ready {
 			return &componentError{name: component.Name, log: c.logOf(component.Name)}

@@ -229,7 +229,7 @@ func (c *Cluster) loadWhenReady(ctx context.Context, process node.Process, archi
 			return err
 		}
 		if state.Problem != "" {
-			return errors.New(state.Problem)
+			return fmt.Errorf("the node cannot start: %s", state.Problem)
 		}
 		for _, component := range state.Components {
 			if component.Name == "containerd" && component.Ready {

@@ -31,7 +31,8 @@ func Run(dir string) error {
 		_ = writeJSON(filepath.Join(dir, stateFile), State{Problem: err.Error()})
 		return err
 	}
-	return newSupervisor(Dir, spec.Components).run(ctx)
+	newSupervisor(Dir, spec.Components).run(ctx)
+	return nil
 }
 
 func prepare(ctx context.Context, dir string, spec Spec) error {

@@ -88,16 +88,6 @@ type ComponentState struct {
 	LastExit string `json:"lastExit,omitempty"`
 }
 
-// Ready says whether every component is.
-func (s State) Ready() bool {
-	for _, component := range s.Components {
-		if !component.Ready {
-			return false
-		}
-	}
-	return len(s.Components) > 0
-}
-
 // Write puts the spec into the folder of a cluster.
 func (s Spec) Write(dir string) error { return writeJSON(filepath.Join(dir, specFile), s) }
 

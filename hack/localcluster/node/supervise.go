@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -47,13 +49,12 @@ func newSupervisor(dir string, components []Component) *supervisor {
 	return s
 }
 
-func (s *supervisor) run(ctx context.Context) error {
+func (s *supervisor) run(ctx context.Context) {
 	s.update(func(*State) {})
 	for i := range s.components {
 		go s.keep(ctx, i)
 	}
 	s.reap(ctx)
-	return nil
 }
 
 // reap waits for every process that ends, until ctx does. As process 1 it gets
@@ -140,7 +141,7 @@ func (s *supervisor) once(ctx context.Context, i int) string {
 	go s.check(ctx, i)
 	status := <-exit
 	if status.Signaled() {
-		return "killed by " + status.Signal().String()
+		return unix.SignalName(status.Signal())
 	}
 	return fmt.Sprintf("exit code %d", status.ExitStatus())
 }
