@@ -38,14 +38,14 @@ func create(t *testing.T, namespace, name string, changes ...change) flameCluste
 			Image: standIn,
 			Slot:  flamev1alpha1.Slot{CPU: resource.MustParse("1"), Memory: resource.MustParse("64Mi")},
 			Resources: corev1.ResourceRequirements{
-				Requests: requests("10m", "32Mi"),
+				Requests: requests("32Mi"),
 			},
 		},
 		ExecutorManager: flamev1alpha1.ExecutorManagerSpec{
 			Image: standIn,
 			// By default an executor manager asks for its whole limit, and a small node
 			// would be full with two.
-			Resources: corev1.ResourceRequirements{Requests: requests("10m", "32Mi")},
+			Resources: corev1.ResourceRequirements{Requests: requests("32Mi")},
 		},
 	}
 	for _, c := range changes {
@@ -55,8 +55,9 @@ func create(t *testing.T, namespace, name string, changes ...change) flameCluste
 	return flameCluster{namespace, name}
 }
 
-func requests(cpu, memory string) corev1.ResourceList {
-	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
+// requests asks for next to no CPU, so that all tests fit on a small node.
+func requests(memory string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse(memory)}
 }
 
 func replicas(n int32) change {
@@ -66,7 +67,7 @@ func replicas(n int32) change {
 func withCache(spec *flamev1alpha1.FlameClusterSpec) {
 	spec.ObjectCache = &flamev1alpha1.ObjectCacheSpec{
 		Image:     standIn,
-		Resources: corev1.ResourceRequirements{Requests: requests("10m", "32Mi")},
+		Resources: corev1.ResourceRequirements{Requests: requests("32Mi")},
 	}
 }
 

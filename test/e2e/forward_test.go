@@ -15,8 +15,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/portforward"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // forwardTo returns a dialer for a port of a pod, through the API server. Each
@@ -24,7 +24,7 @@ import (
 func forwardTo(namespace, pod string, port int32) func(context.Context, string) (net.Conn, error) {
 	return func(context.Context, string) (net.Conn, error) {
 		request := kube.CoreV1().RESTClient().Get().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward")
-		dialer, err := portforward.NewSPDYOverWebsocketDialer(request.URL(), config)
+		dialer, err := portforward.NewSPDYOverWebsocketDialerForStreaming(request.URL(), config)
 		if err != nil {
 			return nil, err
 		}

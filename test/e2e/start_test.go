@@ -101,7 +101,7 @@ func TestImageOfTheExecutorManagersThatCannotBePulled(t *testing.T) {
 
 func TestResourcesThatFitNowhere(t *testing.T) {
 	t.Parallel()
-	asked := requests("10m", "500Ti")
+	asked := requests("500Ti")
 	limits := corev1.ResourceList{corev1.ResourceMemory: asked[corev1.ResourceMemory]}
 	c := create(t, newNamespace(t), "flame", func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.Resources = corev1.ResourceRequirements{Requests: asked, Limits: limits}
@@ -115,7 +115,7 @@ func TestResourcesThatFitNowhere(t *testing.T) {
 	assertNamesNoPod(t, status, c.allLiving(t))
 
 	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) {
-		spec.ExecutorManager.Resources = corev1.ResourceRequirements{Requests: requests("10m", "32Mi")}
+		spec.ExecutorManager.Resources = corev1.ResourceRequirements{Requests: requests("32Mi")}
 	})
 	c.settled(t)
 	c.has(t, flamev1alpha1.ComponentExecutorManager, 1)
