@@ -19,6 +19,8 @@ const (
 	patience = 2 * time.Minute
 	// interval is the time between two looks.
 	interval = 250 * time.Millisecond
+	// oneLook is how long a look may take before it counts as failed.
+	oneLook = 15 * time.Second
 	// aWhile is how long what must not happen is watched for.
 	aWhile = 5 * time.Second
 )
@@ -29,8 +31,13 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	look := func() error {
+		one, cancel := context.WithTimeout(ctx, oneLook)
+		defer cancel()
+		return check(one)
+	}
 	start := time.Now()
-	last := check(ctx)
+	last := look()
 	for last != nil {
 		select {
 		case <-ctx.Done():
@@ -38,7 +45,7 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 		case <-time.After(interval):
 		}
 		// An error that is only the deadline's tells less than the one before it.
-		if err := check(ctx); err == nil || ctx.Err() == nil {
+		if err := look(); err == nil || ctx.Err() == nil {
 			last = err
 		}
 	}

@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"k8s.io/utils/ptr"
 
@@ -26,11 +28,15 @@ type flame struct {
 	flamev1.FrontendClient
 }
 
+// reconnect is quicker than usual: tests wait for it.
+var reconnect = backoff.Config{BaseDelay: interval, Multiplier: 1.5, Jitter: 0.2, MaxDelay: 2 * time.Second}
+
 // flame returns a client that reaches the session manager's pod of the moment.
 func (c flameCluster) flame(t *testing.T) flame {
 	t.Helper()
 	connection, err := grpc.NewClient("passthrough:///session-manager",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: oneLook}),
 		grpc.WithContextDialer(forwardTo(c.namespace, naming.SessionManager(c.name), naming.FrontendPort)))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
