@@ -41,13 +41,15 @@ The cache is $FLAME_OPERATOR_CACHE, or flame-operator in the user's cache folder
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		stop()
-		// A command that was run has said itself what is wrong.
-		if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() && os.Args[1] == "exec" {
-			os.Exit(exit.ExitCode())
-		}
+	err := run(ctx, os.Args[1:])
+	stop()
+	var ended *exec.ExitError
+	switch {
+	case err == nil:
+	case errors.As(err, &ended) && ended.Exited() && os.Args[1] == "exec":
+		// The command that was run has said itself what is wrong.
+		os.Exit(ended.ExitCode())
+	default:
 		fmt.Fprintln(os.Stderr, "localcluster:", err)
 		os.Exit(1)
 	}
@@ -55,7 +57,8 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("no command\n" + usage)
+		fmt.Fprint(os.Stderr, usage)
+		return errors.New("no command was given")
 	}
 	if args[0] == "node" {
 		// This is what up starts in namespaces of its own; nobody else calls it.
@@ -91,7 +94,8 @@ func run(ctx context.Context, args []string) error {
 	case "up", "down", "status", "load", "exec":
 		return runCluster(ctx, command, *dir, cache, flags.Args())
 	}
-	return fmt.Errorf("there is no command %q\n%s", command, usage)
+	fmt.Fprint(os.Stderr, usage)
+	return fmt.Errorf("there is no command %q", command)
 }
 
 func runCluster(ctx context.Context, command, dir string, cache build.Cache, args []string) error {

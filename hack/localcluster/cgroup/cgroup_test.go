@@ -18,22 +18,22 @@ func TestHierarchiesAreFoundWhateverTheMachineHas(t *testing.T) {
 		want      []hierarchy
 	}{
 		"cgroup v2": {
-			"30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n",
+			"30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 none rw,nsdelegate\n",
 			[]hierarchy{{mount: "/sys/fs/cgroup", unified: true}},
 		},
 		"cgroup v1 beside an empty v2": {
-			"31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n" +
-				"32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n" +
-				"40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n" +
-				"41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+			"31 23 0:28 / /sys/fs/cgroup rw - tmpfs none rw\n" +
+				"32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup none rw,cpu,cpuacct\n" +
+				"40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup none rw,name=systemd\n" +
+				"41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 none rw\n",
 			[]hierarchy{
 				{mount: "/sys/fs/cgroup/cpu,cpuacct", controllers: []string{"rw", "cpu", "cpuacct"}},
 				{mount: "/sys/fs/cgroup/systemd", controllers: []string{"rw", "name=systemd"}},
 				{mount: "/sys/fs/cgroup/unified", unified: true},
 			},
 		},
-		"mounted elsewhere": {"30 23 0:26 / /mnt/cgroup rw - cgroup2 cgroup2 rw\n", nil},
-		"none":              {"22 27 0:21 / /proc rw,relatime - proc proc rw\n", nil},
+		"mounted elsewhere": {"30 23 0:26 / /mnt/cgroup rw - cgroup2 none rw\n", nil},
+		"none":              {"22 27 0:21 / /proc rw,relatime - proc none rw\n", nil},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

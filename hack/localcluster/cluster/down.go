@@ -5,11 +5,7 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/xflops/flame-operator/hack/localcluster/cgroup"
@@ -65,17 +61,4 @@ func (c *Cluster) clean(ctx context.Context) (found bool, err error) {
 		return true, fmt.Errorf("remove the control group: %w", err)
 	}
 	return true, c.removeFolder()
-}
-
-// removeFolder removes what up wrote, and the folder unless somebody else has something in it.
-func (c *Cluster) removeFolder() error {
-	for _, name := range []string{"bin", "etc", "log", "var", "kubeconfig", "node.json", "state.json", "state.json.new", recordFile} {
-		if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
-			return err
-		}
-	}
-	if err := os.Remove(c.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.say("%s stays: it holds files that are not the cluster's.", c.dir)
-	}
-	return nil
 }

@@ -24,13 +24,13 @@ func TestAFolderAlwaysGivesTheSameNames(t *testing.T) {
 }
 
 func TestOneFolderIsOneClusterByWhateverPath(t *testing.T) {
-	real := filepath.Join(resolve(t.TempDir()), "real")
-	require.NoError(t, os.Mkdir(real, 0o755))
-	link := filepath.Join(filepath.Dir(real), "link")
-	require.NoError(t, os.Symlink(real, link))
+	folder := filepath.Join(resolve(t.TempDir()), "real")
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	link := filepath.Join(filepath.Dir(folder), "link")
+	require.NoError(t, os.Symlink(folder, link))
 
-	assert.Equal(t, real, resolve(link))
-	assert.Equal(t, filepath.Join(real, "not", "yet"), resolve(filepath.Join(link, "not", "yet")))
+	assert.Equal(t, folder, resolve(link))
+	assert.Equal(t, filepath.Join(folder, "not", "yet"), resolve(filepath.Join(link, "not", "yet")))
 }
 
 func TestAddressesAreInTheRangeForTests(t *testing.T) {

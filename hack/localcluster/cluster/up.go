@@ -34,6 +34,9 @@ func (c *Cluster) Up(ctx context.Context) error {
 	if kept, err := c.keep(ctx); err != nil || kept {
 		return err
 	}
+	if err := c.requireEmptyFolder(); err != nil {
+		return err
+	}
 	if err := c.installPackages(ctx); err != nil {
 		return err
 	}
@@ -102,6 +105,9 @@ func (c *Cluster) binaries(ctx context.Context) (map[string]string, error) {
 }
 
 func (c *Cluster) start(ctx context.Context, binaries map[string]string, archives []string) error {
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return err
+	}
 	host, address, err := c.addresses(node.Taken)
 	if err != nil {
 		return err
@@ -111,7 +117,7 @@ func (c *Cluster) start(ctx context.Context, binaries map[string]string, archive
 		return err
 	}
 	values := setup.Values{
-		NodeIP: address.Addr().String(), CgroupRoot: group.Path(), Snapshotter: "overlayfs", Images: images,
+		NodeIP: address.Addr().String(), CgroupRoot: group.Path(), Snapshotter: c.snapshotter(), Images: images,
 	}
 	if err := c.writeFolder(values, binaries); err != nil {
 		return err
@@ -141,51 +147,6 @@ func (c *Cluster) start(ctx context.Context, binaries map[string]string, archive
 	}
 	r.Complete = true
 	return c.write(r)
-}
-
-// writeFolder fills the folder of the cluster, which has to be empty or new.
-func (c *Cluster) writeFolder(values setup.Values, binaries map[string]string) error {
-	if entries, err := os.ReadDir(c.dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%q is not empty and holds no cluster; choose another --dir", c.dir)
-	}
-	for _, dir := range []string{"bin", "etc", "log", "var/lib", "var/log", "var/cache", "var/tmp"} {
-		if err := os.MkdirAll(filepath.Join(c.dir, dir), 0o755); err != nil {
-			return err
-		}
-	}
-	// From here on it can be recognised.
-	if err := c.write(record{HostLink: c.hostLink(), Cgroup: c.cgroup()}); err != nil {
-		return err
-	}
-	if err := os.Symlink("/run", filepath.Join(c.dir, "var", "run")); err != nil {
-		return err
-	}
-	files, err := setup.Files(values)
-	if err != nil {
-		return err
-	}
-	for name, content := range files {
-		path := filepath.Join(c.dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			return err
-		}
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	if err := copyFile(self, filepath.Join(c.dir, node.Binary)); err != nil {
-		return err
-	}
-	for name, path := range binaries {
-		if err := linkOrCopy(path, filepath.Join(c.dir, "bin", name)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // furnish waits for the components, and gives the cluster what makes it whole.
@@ -244,25 +205,4 @@ func (c *Cluster) loadWhenReady(ctx context.Context, process node.Process, archi
 	quiet := *c
 	quiet.progress = io.Discard
 	return quiet.load(ctx, process, archives)
-}
-
-func linkOrCopy(from, to string) error {
-	if err := os.Link(from, to); err == nil {
-		return nil
-	}
-	return copyFile(from, to)
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close() //nolint:errcheck // It was only read.
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }

@@ -26,7 +26,10 @@ func Run(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := prepare(ctx, dir, spec); err != nil {
+	// The first extra file that Start hands over; no component is to have it.
+	host := os.NewFile(3, "the host's network")
+	syscall.CloseOnExec(int(host.Fd()))
+	if err := prepare(ctx, dir, spec, host); err != nil {
 		// Whoever started the node reads it there.
 		_ = writeJSON(filepath.Join(dir, stateFile), State{Problem: err.Error()})
 		return err
@@ -35,7 +38,7 @@ func Run(dir string) error {
 	return nil
 }
 
-func prepare(ctx context.Context, dir string, spec Spec) error {
+func prepare(ctx context.Context, dir string, spec Spec, host *os.File) error {
 	// Before /sys or /proc change: this is about the host's view of the process.
 	group, err := cgroup.Of(spec.Cgroup)
 	if err != nil {
@@ -44,8 +47,15 @@ func prepare(ctx context.Context, dir string, spec Spec) error {
 	if err := group.Join(); err != nil {
 		return err
 	}
+	restoreResolvConf := keepResolvConf()
 	if err := arrangeMounts(dir); err != nil {
 		return err
 	}
-	return configureNetwork(ctx, spec)
+	if err := restoreResolvConf(); err != nil {
+		return err
+	}
+	if err := configureNetwork(ctx, spec); err != nil {
+		return err
+	}
+	return servePulls(host)
 }

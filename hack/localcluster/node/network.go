@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"runtime"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -113,45 +111,4 @@ func configure(name string, address netip.Prefix) error {
 		return fmt.Errorf("set up the link %q: %w", name, err)
 	}
 	return nil
-}
-
-// Dial connects from inside the node's network, as a process there would.
-func (p Process) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	var conn net.Conn
-	err := p.within(func() (err error) {
-		var dialer net.Dialer
-		conn, err = dialer.DialContext(ctx, network, address)
-		return err
-	})
-	return conn, err
-}
-
-// Exec runs a command inside the node's network, with the host's files.
-func (p Process) Exec(ctx context.Context, command []string) error {
-	return p.within(func() error {
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		return cmd.Run()
-	})
-}
-
-// within runs do on a thread of its own in the node's network.
-func (p Process) within(do func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// The thread is never unlocked, so it ends with this goroutine and nothing else runs on it.
-		runtime.LockOSThread()
-		done <- func() error {
-			ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.PID))
-			if err != nil {
-				return err
-			}
-			defer ns.Close() //nolint:errcheck // It was only read.
-			if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("enter the node's network: %w", err)
-			}
-			return do()
-		}()
-	}()
-	return <-done
 }

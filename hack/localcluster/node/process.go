@@ -34,6 +34,12 @@ func Start(dir string) (Process, error) {
 	cmd := exec.Command(filepath.Join(dir, Binary), "node", dir)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
+	network, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		return Process{}, err
+	}
+	defer network.Close() //nolint:errcheck // The child has it.
+	cmd.ExtraFiles = []*os.File{network}
 	cmd.Env = environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID,

@@ -58,6 +58,8 @@ type Component struct {
 	Name string   `json:"name"`
 	Path string   `json:"path"`
 	Args []string `json:"args"`
+	// Env is what it gets in addition to the node's own.
+	Env []string `json:"env,omitempty"`
 	// Needs are the components that have to be ready before this one starts.
 	Needs []string `json:"needs,omitempty"`
 	Ready Check    `json:"ready"`

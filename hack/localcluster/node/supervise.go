@@ -157,6 +157,7 @@ func (s *supervisor) start(component Component) (<-chan syscall.WaitStatus, erro
 	defer s.mu.Unlock()
 	process, err := os.StartProcess(component.Path, append([]string{component.Path}, component.Args...), &os.ProcAttr{
 		Dir:   "/",
+		Env:   append(os.Environ(), component.Env...),
 		Files: []*os.File{nil, log, log},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})

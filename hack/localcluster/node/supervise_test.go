@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func TestAComponentThatEndsIsStartedAgain(t *testing.T) {
 	assert.Equal(t, "exit code 3", state.Components[0].LastExit)
 	log, err := os.ReadFile(filepath.Join(dir, LogDir, "flaky.log"))
 	require.NoError(t, err)
-	assert.Contains(t, string(log), "again\nagain\n")
+	assert.Greater(t, strings.Count(string(log), "again"), 1)
 }
 
 func TestAComponentThatCannotStartSaysWhy(t *testing.T) {

@@ -119,6 +119,7 @@ func containerd() node.Component {
 	return node.Component{
 		Name: "containerd", Path: binDir + "containerd",
 		Args:  []string{"--config=" + etcDir + "containerd.toml", "--log-level=info"},
+		Env:   []string{"HTTPS_PROXY=http://" + node.PullProxy},
 		Ready: node.Check{Socket: node.ContainerdSocket},
 	}
 }
