@@ -22,8 +22,7 @@ type executors struct {
 
 func countExecutors(f Facts) executors {
 	e := executors{desired: f.desired()}
-	for i := range f.ExecutorManagers {
-		pod := &f.ExecutorManagers[i]
+	for _, pod := range f.ExecutorManagers {
 		if pod.DeletionTimestamp != nil {
 			continue
 		}

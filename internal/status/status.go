@@ -31,7 +31,7 @@ type Facts struct {
 	// empty while the spec is invalid.
 	SessionManagerHash, ExecutorManagerHash string
 	// ExecutorManagers are all executor manager pods.
-	ExecutorManagers []corev1.Pod
+	ExecutorManagers []*corev1.Pod
 	// ObjectCache is the object cache's StatefulSet, or nil, and ObjectCachePods its pods.
 	ObjectCache     *appsv1.StatefulSet
 	ObjectCachePods []corev1.Pod

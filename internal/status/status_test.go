@@ -78,7 +78,11 @@ func evicted(p *corev1.Pod) {
 	p.Status.Message = "Pod c-executor-manager-abcde used too much"
 }
 
-func facts(session *corev1.Pod, executors ...corev1.Pod) Facts {
+func facts(session *corev1.Pod, pods ...corev1.Pod) Facts {
+	var executors []*corev1.Pod
+	for i := range pods {
+		executors = append(executors, &pods[i])
+	}
 	return Facts{SessionManager: session, ExecutorManagers: executors, SessionManagerHash: "new", ExecutorManagerHash: "new", Now: now}
 }
 

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+)
+
+// announce emits an event for every condition whose status or reason changed.
+// It is called after the conditions were stored, so that no event tells of what
+// never became true.
+func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, before []metav1.Condition) {
+	for _, condition := range cluster.Status.Conditions {
+		old := meta.FindStatusCondition(before, condition.Type)
+		if old != nil && old.Status == condition.Status && old.Reason == condition.Reason {
+			continue
+		}
+		if old == nil && !worthTelling(condition) {
+			continue
+		}
+		r.Recorder.Eventf(cluster, nil, eventType(condition), condition.Reason, condition.Type, "%s", condition.Message)
+	}
+}
+
+// worthTelling leaves out what a cluster that was just made always says.
+func worthTelling(condition metav1.Condition) bool {
+	return condition.Type == flamev1alpha1.ConditionProgressing || eventType(condition) == corev1.EventTypeWarning
+}
+
+// eventType is Warning for what will not get better by waiting.
+func eventType(condition metav1.Condition) string {
+	switch condition.Reason {
+	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonCrashing, flamev1alpha1.ReasonConfigError,
+		flamev1alpha1.ReasonInvalid, flamev1alpha1.ReasonError, flamev1alpha1.ReasonUpdateStopped,
+		flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas:
+		return corev1.EventTypeWarning
+	}
+	return corev1.EventTypeNormal
+}

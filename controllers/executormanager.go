@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/desired"
+	"github.com/xflops/flame-operator/internal/executors"
+)
+
+// maxPerStep bounds the pods that one pass creates, so that a large cluster
+// leaves room for the others' first pods.
+const maxPerStep = 20
+
+// stepExecutorManagers creates and deletes executor manager pods as planned.
+func (p *pass) stepExecutorManagers(ctx context.Context) error {
+	surge, unavailable, err := desired.Rollout(p.cluster)
+	if err != nil {
+		return &desired.InvalidSpecError{Problems: []string{err.Error()}}
+	}
+	plan := executors.Decide(executorFacts(p.facts.ExecutorManagers), executors.Policy{
+		Desired:        desired.Executors(p.cluster),
+		Hash:           p.facts.ExecutorManagerHash,
+		MaxSurge:       surge,
+		MaxUnavailable: unavailable,
+		MaxPerStep:     maxPerStep,
+	}, p.facts.Now)
+	if err := p.carryOut(ctx, plan); err != nil {
+		return err
+	}
+	p.wait(plan.After())
+	if len(plan.Create) == 0 && len(plan.Delete) == 0 {
+		return nil
+	}
+	p.facts.ExecutorManagers, err = p.Pods.List(ctx, p.fleet(flamev1alpha1.ComponentExecutorManager))
+	return err
+}
+
+// carryOut deletes what goes in any case, then creates, and deletes what is
+// replaced last: if a creation fails, the failed pod stays as evidence.
+func (p *pass) carryOut(ctx context.Context, plan executors.Plan) error {
+	fleet := p.fleet(flamev1alpha1.ComponentExecutorManager)
+	if err := p.Pods.Delete(ctx, fleet, p.named(plan, false)); err != nil {
+		return err
+	}
+	pods := make([]*corev1.Pod, len(plan.Create))
+	for i, creation := range plan.Create {
+		pods[i] = p.objects.ExecutorManager.DeepCopy()
+		setFailures(pods[i], creation.Failures)
+	}
+	if err := p.Pods.Create(ctx, fleet, pods); err != nil {
+		return err
+	}
+	return p.Pods.Delete(ctx, fleet, p.named(plan, true))
+}
+
+// named finds the pods that a plan deletes, those that are replaced or the others.
+func (p *pass) named(plan executors.Plan, replaced bool) []*corev1.Pod {
+	names := map[string]bool{}
+	for _, deletion := range plan.Delete {
+		if (deletion.Reason == executors.Replaced) == replaced {
+			names[deletion.Name] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(p.facts.ExecutorManagers), func(pod *corev1.Pod) bool { return !names[pod.Name] })
+}

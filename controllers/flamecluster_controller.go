@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controllers is the shell of the operator: it watches FlameClusters and
+// what they own, gathers facts, has the pure packages decide, carries their
+// decisions out and writes the status. It builds no object and decides nothing.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/apply"
+	"github.com/xflops/flame-operator/internal/status"
+)
+
+// FlameClusterReconciler brings Flame clusters to what their specs say.
+type FlameClusterReconciler struct {
+	// Client reads from caches that hold what the operator owns, and writes.
+	client.Client
+	// Live reads from the API server, for what no cache holds or may lag behind.
+	Live client.Reader
+	// Applier applies objects, and Pods creates and deletes pods.
+	Applier *apply.Applier
+	Pods    *apply.Pods
+	// Recorder emits events.
+	Recorder events.EventRecorder
+	// Now is the clock.
+	Now func() time.Time
+	// OpenShift is true where security context constraints assign user IDs.
+	OpenShift bool
+
+	// seen holds the UIDs of clusters by name, to forget what is remembered of
+	// those that are gone.
+	seen sync.Map
+}
+
+// +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters,verbs=get;list;watch
+// +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters/status,verbs=patch
+// +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=configmaps;persistentvolumeclaims,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile takes one cluster one step towards its spec.
+func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	cluster := &flamev1alpha1.FlameCluster{}
+	err := r.Get(ctx, req.NamespacedName, cluster)
+	if apierrors.IsNotFound(err) || err == nil && !cluster.DeletionTimestamp.IsZero() {
+		r.forget(req.NamespacedName)
+		return ctrl.Result{}, nil // Owner references take care of what it owned.
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("get FlameCluster %q: %w", req.Name, err)
+	}
+	r.seen.Store(req.NamespacedName, cluster.UID)
+	pass := &pass{FlameClusterReconciler: r, cluster: cluster, facts: status.Facts{Cluster: cluster, Now: r.Now()}}
+	err = pass.run(ctx)
+	pass.facts.Failure = err
+	if statusErr := r.writeStatus(ctx, pass.facts); statusErr != nil {
+		return ctrl.Result{}, errors.Join(err, statusErr)
+	}
+	return ctrl.Result{RequeueAfter: pass.next}, err
+}
+
+// forget drops what is remembered of a cluster that is gone.
+func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
+	if uid, ok := r.seen.LoadAndDelete(name); ok {
+		r.Applier.Forget(uid.(types.UID))
+		r.Pods.Forget(uid.(types.UID))
+	}
+}
+
+// writeStatus writes the status if it differs, the only place that does, and
+// then tells of the transitions in it.
+func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.Facts) error {
+	computed := status.Compute(facts)
+	before := facts.Cluster.DeepCopy()
+	if equality.Semantic.DeepEqual(before.Status, computed) {
+		return nil
+	}
+	after := before.DeepCopy()
+	after.Status = computed
+	if err := r.Status().Patch(ctx, after, client.MergeFrom(before)); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			return nil // Deleted meanwhile.
+		}
+		return fmt.Errorf("write the status of FlameCluster %q: %w", after.Name, err)
+	}
+	r.announce(after, before.Status.Conditions)
+	return nil
+}

@@ -1,0 +1,139 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/apply"
+	"github.com/xflops/flame-operator/internal/desired"
+)
+
+// workers is the number of clusters that are reconciled at once, so that one
+// that waits for the API server does not hold up the others.
+const workers = 8
+
+// SetupWithManager registers the reconciler and says what wakes it.
+func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		// A cluster wakes us when its spec changes; its status we write ourselves.
+		For(&flamev1alpha1.FlameCluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// What a cluster owns wakes us whenever it differs from what we made, and
+		// pods when they become ready, fail or go.
+		Owns(&corev1.ServiceAccount{}).
+		Owns(&corev1.ConfigMap{}).
+		Owns(&corev1.Service{}).
+		Owns(&corev1.Pod{}).
+		Owns(&appsv1.StatefulSet{}).
+		// Retained claims have no owner, and pods of a StatefulSet have another one.
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(byClusterLabel)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byClusterLabel),
+			builder.WithPredicates(predicate.NewPredicateFuncs(isOfObjectCache))).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+}
+
+func byClusterLabel(_ context.Context, object client.Object) []reconcile.Request {
+	name := object.GetLabels()[flamev1alpha1.LabelCluster]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}}}
+}
+
+func isOfObjectCache(object client.Object) bool {
+	return object.GetLabels()[flamev1alpha1.LabelComponent] == flamev1alpha1.ComponentObjectCache
+}
+
+// CacheOptions keeps the caches small: they hold what the operator made and of it
+// only what the operator reads.
+func CacheOptions() cache.Options {
+	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{flamev1alpha1.LabelManagedBy: desired.ManagedBy})}
+	pods := ours
+	pods.Transform = trimPod
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:                   pods,
+			&corev1.ServiceAccount{}:        ours,
+			&corev1.ConfigMap{}:             ours,
+			&corev1.Service{}:               ours,
+			&corev1.PersistentVolumeClaim{}: ours,
+			&appsv1.StatefulSet{}:           ours,
+		},
+	}
+}
+
+// ClientOptions has Secrets read one at a time: the operator may neither list
+// nor watch them.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
+}
+
+// trimPod drops a pod's spec, which is never read again and is most of its size.
+func trimPod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil // A tombstone that the informer made of a deletion it missed.
+	}
+	pod.ManagedFields = nil
+	pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
+	pod.Status.PodIPs, pod.Status.HostIPs = nil, nil
+	return pod, nil
+}
+
+var _ toolscache.TransformFunc = trimPod
+
+// Setup makes a reconciler and registers it with a manager.
+func Setup(mgr ctrl.Manager) error {
+	openShift, err := assignsUsers(mgr.GetRESTMapper())
+	if err != nil {
+		return fmt.Errorf("ask whether security context constraints are served: %w", err)
+	}
+	if err := apply.IndexPods(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	r := &FlameClusterReconciler{
+		Client:    mgr.GetClient(),
+		Live:      mgr.GetAPIReader(),
+		Applier:   apply.New(mgr.GetClient(), mgr.GetAPIReader()),
+		Pods:      apply.NewPods(mgr.GetClient(), mgr.GetAPIReader()),
+		Recorder:  mgr.GetEventRecorder("flame-operator"),
+		Now:       time.Now,
+		OpenShift: openShift,
+	}
+	if err := r.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("register the FlameCluster controller: %w", err)
+	}
+	return nil
+}
+
+// assignsUsers reports whether this is OpenShift, whose security context
+// constraints assign user IDs and refuse pods that bring their own.
+func assignsUsers(mapper meta.RESTMapper) (bool, error) {
+	_, err := mapper.RESTMapping(schema.GroupKind{Group: "security.openshift.io", Kind: "SecurityContextConstraints"})
+	if meta.IsNoMatchError(err) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command flame-operator runs Flame clusters on Kubernetes and OpenShift.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/controllers"
+)
+
+// version is set when a release is built.
+var version = "development"
+
+type options struct {
+	metricsAddress, metricsCerts, probeAddress string
+	leaderElection                             bool
+	leaseDuration, renewDeadline, retryPeriod  time.Duration
+	showVersion                                bool
+	log                                        zap.Options
+}
+
+func parseFlags() options {
+	var o options
+	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "0",
+		"The address for metrics, served over HTTPS to those who may get /metrics; 0 serves none.")
+	flag.StringVar(&o.metricsCerts, "metrics-cert-path", "",
+		"The folder with tls.crt and tls.key for the metrics; without it a certificate is made up at each start.")
+	flag.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "The address for the probes /healthz and /readyz.")
+	flag.BoolVar(&o.leaderElection, "leader-elect", false, "Act only while holding a lease, so that several replicas can run.")
+	flag.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second,
+		"How long others wait for a leader that does not renew its lease. OpenShift advises 137s.")
+	flag.DurationVar(&o.renewDeadline, "leader-elect-renew-deadline", 10*time.Second,
+		"How long a leader tries to renew its lease before it gives up. OpenShift advises 107s.")
+	flag.DurationVar(&o.retryPeriod, "leader-elect-retry-period", 2*time.Second,
+		"The time between two tries to get or renew the lease. OpenShift advises 26s.")
+	flag.BoolVar(&o.showVersion, "version", false, "Print the version and exit.")
+	o.log.BindFlags(flag.CommandLine)
+	flag.Parse()
+	return o
+}
+
+func main() {
+	o := parseFlags()
+	if o.showVersion {
+		fmt.Println(version)
+		return
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
+	if err := run(o); err != nil {
+		ctrl.Log.Error(err, "flame-operator ends")
+		os.Exit(1)
+	}
+}
+
+func run(o options) error {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(flamev1alpha1.AddToScheme(scheme))
+
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the Kubernetes cluster: %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         controllers.CacheOptions(),
+		Client:                        controllers.ClientOptions(),
+		Metrics:                       metrics(o),
+		HealthProbeBindAddress:        o.probeAddress,
+		LeaderElection:                o.leaderElection,
+		LeaderElectionID:              "flame-operator.flame.xflops.io",
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &o.leaseDuration,
+		RenewDeadline:                 &o.renewDeadline,
+		RetryPeriod:                   &o.retryPeriod,
+	})
+	if err != nil {
+		return fmt.Errorf("create the manager: %w", err)
+	}
+	if err := controllers.Setup(mgr); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
+		return fmt.Errorf("add the liveness check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("readyz", healthz.Ping); err != nil {
+		return fmt.Errorf("add the readiness check: %w", err)
+	}
+	ctrl.Log.Info("flame-operator starts", "version", version)
+	if err := mgr.Start(ctrl.SetupSignalHandler()); err != nil {
+		return fmt.Errorf("run the manager: %w", err)
+	}
+	return nil
+}
+
+func metrics(o options) server.Options {
+	return server.Options{
+		BindAddress:    o.metricsAddress,
+		SecureServing:  true,
+		CertDir:        o.metricsCerts,
+		FilterProvider: filters.WithAuthenticationAndAuthorization,
+	}
+}
