@@ -4,8 +4,7 @@
 //go:build cluster
 
 // This test brings up real clusters, so it needs root and a few minutes:
-//
-//	go test -tags cluster -v -run TestClusters .
+// "go test -tags cluster -v -run TestClusters .".
 package main_test
 
 import (
@@ -15,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -23,6 +23,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/xflops/flame-operator/hack/image/archive"
 )
 
 func TestClusters(t *testing.T) {
@@ -45,6 +47,13 @@ func TestClusters(t *testing.T) {
 		assert.Contains(t, a.kubectl("get", "namespaces"), "only-in-a")
 	})
 	t.Run("volumes are provisioned, written to and deleted", func(t *testing.T) { testVolume(t, a) })
+	t.Run("an image that is loaded again replaces the one of its tag", func(t *testing.T) {
+		assert.Equal(t, "one", a.says("first", "one"))
+		assert.Equal(t, "two", a.says("second", "two"))
+	})
+	t.Run("Services can be reached from the cluster's network", func(*testing.T) {
+		a.must("exec", "--", "timeout", "5", "bash", "-c", "exec 3<>/dev/tcp/10.96.0.1/443")
+	})
 	t.Run("components that are killed come back", func(t *testing.T) {
 		for _, name := range []string{"etcd", "kube-apiserver", "containerd", "kubelet"} {
 			a.killComponent(name)
@@ -69,10 +78,14 @@ func TestClusters(t *testing.T) {
 		other.must("down")
 		assert.FileExists(t, mine)
 	})
+	namespaces := []string{a.pidNamespace(), b.pidNamespace()}
 	require.NoError(t, syscall.Kill(b.node(), syscall.SIGKILL))
 	a.must("down")
 	b.must("down")
-	assert.Equal(t, before, inventory(t), "nothing is left")
+	left := slices.DeleteFunc(inventory(t), func(line string) bool { return slices.Contains(before, line) })
+	assert.Empty(t, left, "nothing is left")
+	// A node that has ended stays listed until the machine's process 1 notices.
+	assert.Eventually(t, func() bool { return len(processesIn(t, namespaces)) == 0 }, 10*time.Second, 100*time.Millisecond)
 	assert.NoDirExists(t, a.dir)
 	a.must("down")
 }
@@ -103,6 +116,30 @@ spec:
 	assert.Contains(t, c.kubectl("logs", "writer"), "hello")
 	c.kubectl("delete", "pod/writer", "pvc/data")
 	c.kubectl("wait", "--for=delete", "pv", "--all", "--timeout=60s")
+}
+
+// says loads an image with the given word in it, always under the same tag,
+// and returns what a new pod of that image reads.
+func (c *cluster) says(pod, word string) string {
+	c.t.Helper()
+	dir := c.t.TempDir()
+	file, image := filepath.Join(dir, "word"), filepath.Join(dir, "image.tar")
+	require.NoError(c.t, os.WriteFile(file, []byte(word), 0o644))
+	busybox, err := exec.LookPath("busybox")
+	require.NoError(c.t, err)
+	img, err := archive.Build(archive.Spec{
+		Entries: []archive.Entry{
+			{Path: "/bin/busybox", Mode: 0o755, Source: busybox}, {Path: "/word", Mode: 0o644, Source: file},
+		},
+		Entrypoint:   []string{"/bin/busybox", "cat", "/word"},
+		Architecture: runtime.GOARCH,
+	})
+	require.NoError(c.t, err)
+	require.NoError(c.t, archive.Write(image, img, "docker.io/library/word:v1"))
+	c.must("load", image)
+	c.kubectl("run", pod, "--image=docker.io/library/word:v1", "--restart=Never")
+	c.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/"+pod, "--timeout=60s")
+	return c.kubectl("logs", pod)
 }
 
 // harness runs the program as a user would.
@@ -239,13 +276,24 @@ func inventory(t *testing.T) []string {
 		}
 		add(file, strings.Split(string(content), "\n")...)
 	}
-	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	require.NoError(t, err)
-	for _, file := range processes {
-		if content, err := os.ReadFile(file); err == nil && strings.Contains(string(content), "/run/cluster/") {
-			add("process", filepath.Dir(file))
-		}
-	}
-	slices.Sort(all)
 	return all
+}
+
+// pidNamespace names the namespace that all processes of the cluster are in.
+func (c *cluster) pidNamespace() string {
+	c.t.Helper()
+	namespace, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.node()))
+	require.NoError(c.t, err)
+	return namespace
+}
+
+// processesIn returns the processes that are in one of the PID namespaces.
+func processesIn(t *testing.T, namespaces []string) []string {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/ns/pid")
+	require.NoError(t, err)
+	return slices.DeleteFunc(links, func(link string) bool {
+		namespace, err := os.Readlink(link)
+		return err != nil || !slices.Contains(namespaces, namespace)
+	})
 }
