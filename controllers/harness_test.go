@@ -153,8 +153,9 @@ func failedStatus(container string, at time.Time) corev1.PodStatus {
 
 func (h *harness) setStatus(pod *corev1.Pod, status corev1.PodStatus) {
 	h.Helper()
+	before := pod.DeepCopy()
 	pod.Status = status
-	require.NoError(h, h.live.Status().Update(h.Context(), pod))
+	require.NoError(h, client.IgnoreNotFound(h.live.Status().Patch(h.Context(), pod, client.MergeFrom(before))))
 }
 
 // pods lists the pods of a component, or all, whatever their labels say of their cluster.
