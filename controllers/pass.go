@@ -53,6 +53,7 @@ func (p *pass) run(ctx context.Context) error {
 	}
 	p.facts.SessionManagerHash = templateHash(p.objects.SessionManager)
 	p.facts.ExecutorManagerHash = templateHash(p.objects.ExecutorManager)
+	p.facts.ObjectCacheHash = p.objects.ObjectCacheHash
 	return p.act(ctx)
 }
 

@@ -40,8 +40,8 @@ const (
 	ReasonCrashing = "Crashing"
 	// ReasonConfigError means that a container cannot be made, for want of a Secret for example.
 	ReasonConfigError = "ConfigError"
-	// ReasonReplacing means that the session manager is being replaced, for a
-	// new image or configuration.
+	// ReasonReplacing means that the session manager or the object cache is being
+	// replaced, for a new image or configuration.
 	ReasonReplacing = "Replacing"
 	// ReasonScaling means that executor managers are being added or removed.
 	ReasonScaling = "Scaling"

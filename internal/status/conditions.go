@@ -115,6 +115,8 @@ func (c *computation) objectCacheReady() verdict {
 			"%d object caches are ready, but Flame finds an object only on the one that took it: set objectCache.replicas to 1", replicas)}
 	case c.objectCacheIsReady():
 		return verdict{true, flamev1alpha1.ReasonReady, "the object cache is ready"}
+	case c.objectCacheIsOutdated():
+		return verdict{false, flamev1alpha1.ReasonReplacing, "the object cache is being replaced"}
 	}
 	worst := health{flamev1alpha1.ReasonStarting, "is starting"}
 	for i := range c.ObjectCachePods {
@@ -137,6 +139,8 @@ func (c *computation) progressing() verdict {
 		return verdict{true, flamev1alpha1.ReasonWaitingForReference, c.Missing.Error()}
 	case c.replacing():
 		return verdict{true, flamev1alpha1.ReasonReplacing, "the session manager is being replaced"}
+	case c.Cluster.Spec.ObjectCache != nil && c.objectCacheIsOutdated():
+		return verdict{true, flamev1alpha1.ReasonReplacing, "the object cache is being replaced"}
 	case e.outdated() > 0 && e.updatedFailing > 0:
 		return verdict{false, flamev1alpha1.ReasonUpdateStopped, fmt.Sprintf(
 			"the update of executor managers stands still with %d of %d updated, because a new one %s", e.updated, e.desired, e.worst.message)}

@@ -10,6 +10,7 @@
 package status
 
 import (
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -32,9 +33,12 @@ type Facts struct {
 	SessionManagerHash, ExecutorManagerHash string
 	// ExecutorManagers are all executor manager pods.
 	ExecutorManagers []*corev1.Pod
-	// ObjectCache is the object cache's StatefulSet, or nil, and ObjectCachePods its pods.
+	// ObjectCache is the object cache's StatefulSet, or nil, and ObjectCachePods
+	// its pods. Those that are up to date carry ObjectCacheHash, which is empty
+	// while the spec is invalid.
 	ObjectCache     *appsv1.StatefulSet
 	ObjectCachePods []corev1.Pod
+	ObjectCacheHash string
 	// Invalid says what is wrong with the spec, Missing which object named in it
 	// does not exist, Failure which call to the API failed.
 	Invalid, Missing, Failure error
@@ -125,7 +129,24 @@ func (c *computation) objectCache() *flamev1alpha1.ObjectCacheStatus {
 	}
 }
 
+// objectCacheIsReady looks at the pods: their StatefulSet counts one that was
+// deleted a moment ago as ready.
 func (c *computation) objectCacheIsReady() bool {
-	wanted := *c.Cluster.Spec.ObjectCache.Replicas
-	return !c.Cluster.Spec.Suspend && c.ObjectCache != nil && c.ObjectCache.Status.ReadyReplicas >= wanted
+	if c.Cluster.Spec.Suspend || c.ObjectCache == nil || c.objectCacheIsOutdated() {
+		return false
+	}
+	ready := int32(0)
+	for i := range c.ObjectCachePods {
+		if podHealth(&c.ObjectCachePods[i]).ready() {
+			ready++
+		}
+	}
+	return ready >= *c.Cluster.Spec.ObjectCache.Replicas
+}
+
+// objectCacheIsOutdated reports whether a pod is of another spec than the current one.
+func (c *computation) objectCacheIsOutdated() bool {
+	return c.ObjectCacheHash != "" && slices.ContainsFunc(c.ObjectCachePods, func(pod corev1.Pod) bool {
+		return pod.Annotations[flamev1alpha1.AnnotationTemplateHash] != c.ObjectCacheHash
+	})
 }

@@ -241,23 +241,26 @@ func TestTransitionsKeepTheirTimes(t *testing.T) {
 }
 
 func TestObjectCache(t *testing.T) {
-	set := &appsv1.StatefulSet{Status: appsv1.StatefulSetStatus{ReadyReplicas: 2}}
+	set := &appsv1.StatefulSet{}
 	for name, test := range map[string]struct {
 		replicas int32
 		set      *appsv1.StatefulSet
 		pods     []corev1.Pod
 		want     string
 	}{
-		"ready":                       {1, set, nil, "True Ready: the object cache is ready"},
-		"more than one is warned of":  {2, set, nil, "True MultipleReplicas: 2 object caches are ready, but Flame finds an object only on the one that took it: set objectCache.replicas to 1"},
+		"ready":                       {1, set, []corev1.Pod{pod(ready)}, "True Ready: the object cache is ready"},
+		"more than one is warned of":  {2, set, []corev1.Pod{pod(ready), pod(ready)}, "True MultipleReplicas: 2 object caches are ready, but Flame finds an object only on the one that took it: set objectCache.replicas to 1"},
 		"not there yet":               {1, nil, nil, "False Starting: the object cache is starting"},
+		"without its pods":            {1, set, nil, "False Starting: the object cache is starting"},
+		"on its way out":              {1, set, []corev1.Pod{pod(ready, terminating)}, "False Starting: the object cache is starting"},
+		"of another spec":             {1, set, []corev1.Pod{pod(ready, outdated)}, "False Replacing: the object cache is being replaced"},
 		"an image that is not pulled": {3, set, []corev1.Pod{pod(ready), pod(waiting("ErrImagePull", ""))}, `False ImagePull: the object cache cannot pull the image "example.com/flame:v9"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := facts(ptr.To(pod(ready)), pod(ready))
 			f.Cluster = clusters.Parse(t, strings.TrimSpace(clusters.Minimal)+"\n  objectCache: {image: x}\n")
 			f.Cluster.Spec.ObjectCache.Replicas = &test.replicas
-			f.ObjectCache, f.ObjectCachePods = test.set, test.pods
+			f.ObjectCache, f.ObjectCachePods, f.ObjectCacheHash = test.set, test.pods, "new"
 			condition := meta.FindStatusCondition(Compute(f).Conditions, flamev1alpha1.ConditionObjectCacheReady)
 			assert.Equal(t, test.want, string(condition.Status)+" "+condition.Reason+": "+condition.Message)
 		})

@@ -80,6 +80,7 @@ func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
 			c.settled(t)
 			for component, pods := range before {
 				now := c.living(t, component)
+				assert.Lenf(t, now, len(pods), "as many of the %s as before", component)
 				if slices.Contains(test.restarts, component) {
 					assert.Falsef(t, now.overlaps(pods), "the %s is replaced: there were %v, and there are %v", component, pods, now)
 				} else {

@@ -73,15 +73,13 @@ func TestOperatorRestartsDuringScaleUp(t *testing.T) {
 func mostAtOnce(events []watch.Event) int {
 	existing, most := map[string]bool{}, 0
 	for _, event := range events {
-		pod, ok := event.Object.(*corev1.Pod)
-		switch {
-		case !ok:
-		case event.Type == watch.Deleted:
-			delete(existing, pod.Name)
-		default:
-			existing[pod.Name] = true
-			most = max(most, len(existing))
+		name := event.Object.(*corev1.Pod).Name
+		if event.Type == watch.Deleted {
+			delete(existing, name)
+			continue
 		}
+		existing[name] = true
+		most = max(most, len(existing))
 	}
 	return most
 }
