@@ -5,11 +5,14 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/executors"
 )
@@ -39,6 +42,7 @@ func (p *pass) stepExecutorManagers(ctx context.Context) error {
 		return nil
 	}
 	p.facts.ExecutorManagers, err = p.Pods.List(ctx, p.fleet(flamev1alpha1.ComponentExecutorManager))
+	p.wait(p.Pods.Recheck(p.cluster.UID))
 	return err
 }
 
@@ -54,7 +58,11 @@ func (p *pass) carryOut(ctx context.Context, plan executors.Plan) error {
 		pods[i] = p.objects.ExecutorManager.DeepCopy()
 		setFailures(pods[i], creation.Failures)
 	}
-	if err := p.Pods.Create(ctx, fleet, pods); err != nil {
+	switch err := p.Pods.Create(ctx, fleet, pods); {
+	case errors.Is(err, apply.ErrOutdated):
+		p.wait(time.Millisecond)
+		return nil
+	case err != nil:
 		return err
 	}
 	return p.Pods.Delete(ctx, fleet, p.named(plan, true))

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/sessionmanager"
 )
@@ -50,9 +51,9 @@ func (p *pass) takeStep(ctx context.Context, step sessionmanager.Step) error {
 	case sessionmanager.Create:
 		return p.createSessionManager(ctx, step.Failures)
 	case sessionmanager.Withdraw:
-		return p.setServing(ctx, "false", p.facts.Now.UTC().Format(time.RFC3339))
+		return p.setServing(ctx, "false")
 	case sessionmanager.Restore:
-		return p.setServing(ctx, "true", "")
+		return p.setServing(ctx, "true")
 	case sessionmanager.Delete:
 		return p.deleteSessionManager(ctx)
 	case sessionmanager.Recreate:
@@ -79,12 +80,8 @@ func (p *pass) tryNewSessionManager(ctx context.Context) error {
 func (p *pass) createSessionManager(ctx context.Context, failed int) error {
 	pod := p.objects.SessionManager.DeepCopy()
 	setFailures(pod, failed)
-	if err := p.Create(ctx, pod); err != nil {
-		if apierrors.IsAlreadyExists(err) {
-			p.wait(time.Second) // One that goes is not gone yet.
-			return nil
-		}
-		return fmt.Errorf("create Pod %q: %w", pod.Name, err)
+	if err := p.Pods.CreateNamed(ctx, p.fleet(flamev1alpha1.ComponentSessionManager), pod); err != nil {
+		return err
 	}
 	p.facts.SessionManager = pod
 	return nil
@@ -101,20 +98,13 @@ func (p *pass) deleteSessionManager(ctx context.Context) error {
 	return nil
 }
 
-// setServing puts the session manager's pod into its Service or takes it out.
-func (p *pass) setServing(ctx context.Context, serving, withdrawnAt string) error {
-	before := p.facts.SessionManager
-	after := before.DeepCopy()
-	after.Labels[flamev1alpha1.LabelServing] = serving
-	after.Annotations[flamev1alpha1.AnnotationWithdrawnAt] = withdrawnAt
-	if withdrawnAt == "" {
-		delete(after.Annotations, flamev1alpha1.AnnotationWithdrawnAt)
-	}
-	if err := p.Patch(ctx, after, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("label Pod %q: %w", after.Name, err)
-	}
-	p.facts.SessionManager = after
-	return nil
+// setServing puts the session manager's pod into its Service or takes it out,
+// and notes when.
+func (p *pass) setServing(ctx context.Context, serving string) error {
+	return p.Pods.Relabel(ctx, p.facts.SessionManager, apply.Metadata{
+		Labels:      map[string]string{flamev1alpha1.LabelServing: serving},
+		Annotations: map[string]string{flamev1alpha1.AnnotationWithdrawnAt: p.facts.Now.UTC().Format(time.RFC3339)},
+	})
 }
 
 // setFailures writes on a pod how many failed in its place before it.

@@ -80,7 +80,6 @@ func TestAReplacementThatIsNoLongerWantedIsCalledOff(t *testing.T) {
 	pod := h.sessionManager(cluster)
 	assert.Equal(t, old, pod.UID)
 	assert.Equal(t, "true", pod.Labels[flamev1alpha1.LabelServing])
-	assert.NotContains(t, pod.Annotations, flamev1alpha1.AnnotationWithdrawnAt)
 }
 
 func TestASessionManagerThatTheAPIServerRefusesDoesNotReplaceTheOldOne(t *testing.T) {

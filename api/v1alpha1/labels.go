@@ -43,6 +43,6 @@ const (
 	// this pod took; it decides the back-off before the next one.
 	AnnotationFailures = "flame.xflops.io/failures"
 	// AnnotationWithdrawnAt says when a session manager pod was taken out of its
-	// Service, in RFC 3339.
+	// Service, or put back, in RFC 3339.
 	AnnotationWithdrawnAt = "flame.xflops.io/withdrawn-at"
 )

@@ -1,0 +1,184 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package apply carries decisions out against the API server: server-side apply
+// of objects, and creation and deletion of pods.
+//
+// It decides nothing. What it adds to a client is restraint: it sends nothing
+// when nothing would change, it touches nothing that belongs to somebody else,
+// and it never makes a pod too many.
+//
+// The one hard idea is the ledger. A cache lags behind the server, and it holds
+// only what carries our labels, which anybody may strip. So of every pod it is
+// remembered what was done to it until the cache agrees, and a pod that the
+// cache does not show is gone only when the server itself says so.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// FieldManager is the one name under which the operator writes.
+const FieldManager = "flame-operator"
+
+// Applier applies the objects of clusters.
+type Applier struct {
+	client client.Client
+	live   client.Reader
+	// pruned remembers which objects that no cache holds were found gone, so that
+	// it need not be asked in every pass. Only we would make them again.
+	pruned sync.Map
+}
+
+// prunedKey names an object that was found gone.
+type prunedKey struct {
+	owner types.UID
+	kind  reflect.Type
+	name  string
+}
+
+// New returns an Applier that reads from the client's cache, and from the API
+// server itself where the cache is not enough.
+func New(cached client.Client, live client.Reader) *Applier {
+	return &Applier{client: cached, live: live}
+}
+
+// Apply makes an object what its configuration says, and nothing else: what
+// others added to it stays. It sends nothing if nothing would change. into names
+// the kind, and receives the object as the server holds it. An object of that
+// name that does not belong to the owner is left alone, with a NotOwnedError.
+//
+// The configuration must hold what the server stores: no stringData, for instance.
+func (a *Applier) Apply(ctx context.Context, owner client.Object, config runtime.ApplyConfiguration, into client.Object) error {
+	return a.apply(ctx, owner, config, into, isOurs)
+}
+
+// Adopt does what Apply does for a claim that outlives its cluster. It has no
+// owner, so one that is there is taken as it is, unless it has another owner.
+func (a *Applier) Adopt(ctx context.Context, owner client.Object, config runtime.ApplyConfiguration, into client.Object) error {
+	return a.apply(ctx, owner, config, into, isFree)
+}
+
+func (a *Applier) apply(ctx context.Context, owner client.Object, config runtime.ApplyConfiguration, into client.Object, mayTake func(owner, object client.Object) bool) error {
+	in, err := newIntent(config)
+	if err != nil {
+		return err
+	}
+	exists, err := a.get(ctx, in.key, into)
+	if err != nil {
+		return fmt.Errorf("get %s %q: %w", in.kind, in.key.Name, err)
+	}
+	if exists && !mayTake(owner, into) {
+		return newNotOwnedError(in.kind, into)
+	}
+	if exists && in.holds(into) {
+		return nil
+	}
+	a.pruned.Delete(keyOf(owner, into, in.key.Name))
+	if err := a.send(ctx, in, into); err != nil {
+		return fmt.Errorf("apply %s %q: %w", in.kind, in.key.Name, err)
+	}
+	return nil
+}
+
+// get reads an object, from the server if the cache does not have it: the cache
+// holds only what carries our labels, and an object of our name without them may
+// be somebody else's.
+func (a *Applier) get(ctx context.Context, key client.ObjectKey, into client.Object) (bool, error) {
+	if !isUncached(into) {
+		err := a.client.Get(ctx, key, into)
+		if !apierrors.IsNotFound(err) {
+			return err == nil, err
+		}
+	}
+	err := a.live.Get(ctx, key, into)
+	return err == nil, client.IgnoreNotFound(err)
+}
+
+// isUncached says whether a kind is never held in a cache. Secrets are not: the
+// operator would hold those of the whole cluster.
+func isUncached(object client.Object) bool {
+	_, secret := object.(*corev1.Secret)
+	return secret
+}
+
+// send applies an intent, for the very object that was looked at: the server
+// refuses it if that was replaced in the meantime.
+func (a *Applier) send(ctx context.Context, in *intent, into client.Object) error {
+	object := in.object(into.GetUID())
+	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
+		return err
+	}
+	reflect.ValueOf(into).Elem().SetZero()
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	into.SetManagedFields(nil)
+	return nil
+}
+
+// Prune deletes an object, named by its name and kind, if it exists and is
+// controlled by the owner. If it does not exist, nothing is sent.
+func (a *Applier) Prune(ctx context.Context, owner, object client.Object) error {
+	key := client.ObjectKey{Namespace: owner.GetNamespace(), Name: object.GetName()}
+	gone := keyOf(owner, object, key.Name)
+	reader := client.Reader(a.client)
+	if isUncached(object) {
+		if _, known := a.pruned.Load(gone); known {
+			return nil
+		}
+		reader = a.live
+	}
+	err := reader.Get(ctx, key, object)
+	if apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(object, owner) {
+		if isUncached(object) {
+			a.pruned.Store(gone, nil)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("get %s %q: %w", gone.kind.Name(), key.Name, err)
+	}
+	if !object.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	if err := remove(ctx, a.client, object, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+		return fmt.Errorf("delete %s %q: %w", gone.kind.Name(), key.Name, err)
+	}
+	return nil
+}
+
+// Forget drops what is remembered of an owner that is gone.
+func (a *Applier) Forget(owner types.UID) {
+	a.pruned.Range(func(key, _ any) bool {
+		if key.(prunedKey).owner == owner {
+			a.pruned.Delete(key)
+		}
+		return true
+	})
+}
+
+func keyOf(owner, object client.Object, name string) prunedKey {
+	return prunedKey{owner: owner.GetUID(), kind: reflect.TypeOf(object).Elem(), name: name}
+}
+
+// remove deletes the very object that was looked at. One that is gone, or was
+// replaced by another of its name, is no error.
+func remove(ctx context.Context, writer client.Writer, object client.Object, options ...client.DeleteOption) error {
+	uid := object.GetUID()
+	err := writer.Delete(ctx, object, append(options, client.Preconditions{UID: &uid})...)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}

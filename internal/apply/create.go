@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// ErrOutdated says that pods were found which the list did not show, so that
+// what was decided from it is out of date. The next list shows them.
+var ErrOutdated = errors.New("pods exist that were not known: decide again")
+
+// surveyPage bounds how many pods one page of a survey holds.
+const surveyPage = 1000
+
+// names is how many names are tried for one pod.
+const names = 5
+
+// Create creates pods under fresh names, in parallel with a slow start, and
+// returns the first error; pods that were created before it stay. The pods must
+// come from a list of this fleet, and receive what the server made of them.
+//
+// For an owner that was reconciled by an earlier operator, it looks first for
+// pods that the cache does not show. If there are any, it creates nothing and
+// returns ErrOutdated.
+func (p *Pods) Create(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
+	if len(pods) == 0 {
+		return nil
+	}
+	ledger := p.ledger(fleet)
+	if err := p.survey(ctx, fleet, ledger); err != nil {
+		return err
+	}
+	return slowly(ctx, len(pods), func(i int) error {
+		return p.create(ctx, fleet, ledger, pods[i])
+	})
+}
+
+// create creates one pod. A name that is taken may be our own doing, if the
+// answer to an earlier try was lost on its way.
+func (p *Pods) create(ctx context.Context, fleet Fleet, ledger *ledger, pod *corev1.Pod) error {
+	var err error
+	for range names {
+		pod.Name = fleet.Prefix + rand.String(5)
+		if err = p.post(ctx, ledger, pod); !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+		if ledger.knows(pod.Name) {
+			continue
+		}
+		existing, getErr := p.getLive(ctx, fleet, pod.Name)
+		if getErr != nil {
+			return getErr
+		}
+		if existing != nil {
+			ledger.proved(existing, time.Now())
+			return nil
+		}
+	}
+	return err
+}
+
+// CreateNamed creates a pod under the name it has. One of that name that exists
+// is no error if it is the fleet's: the next look at it tells what to do.
+func (p *Pods) CreateNamed(ctx context.Context, fleet Fleet, pod *corev1.Pod) error {
+	err := p.post(ctx, p.ledger(fleet), pod)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	_, err = p.Pod(ctx, fleet, pod.Name)
+	return err
+}
+
+// post creates a pod, and enters it in the ledger unless the server has refused
+// it: after a broken connection it may exist.
+func (p *Pods) post(ctx context.Context, ledger *ledger, pod *corev1.Pod) error {
+	err := p.client.Create(ctx, pod, client.FieldOwner(FieldManager))
+	if err == nil {
+		pod.ManagedFields = nil
+		ledger.created(pod, time.Now())
+		return nil
+	}
+	if !isRefusal(err) {
+		pod.CreationTimestamp = metav1.Now()
+		ledger.created(pod, time.Now())
+	}
+	return fmt.Errorf("create Pod %q: %w", pod.Name, err)
+}
+
+// isRefusal says whether an error is the server's word that it did nothing.
+func isRefusal(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError
+}
+
+// survey finds pods of the fleet that neither the cache nor the ledger knows,
+// once: their labels were stripped while no operator ran, or the cache lags
+// behind an operator that ran just before this one.
+func (p *Pods) survey(ctx context.Context, fleet Fleet, ledger *ledger) error {
+	if ledger.surveyed {
+		return nil
+	}
+	found := 0
+	page := metav1.PartialObjectMetadataList{}
+	page.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
+	for more := true; more; more = page.Continue != "" {
+		if err := p.live.List(ctx, &page, client.InNamespace(fleet.Owner.GetNamespace()), client.Limit(surveyPage), client.Continue(page.Continue)); err != nil {
+			return fmt.Errorf("list Pods: %w", err)
+		}
+		for i := range page.Items {
+			pod := &page.Items[i]
+			if fleet.has(pod) && pod.DeletionTimestamp == nil && ledger.found(pod.Name, pod.UID) {
+				found++
+			}
+		}
+	}
+	ledger.surveyed = true
+	if found > 0 {
+		return ErrOutdated
+	}
+	return nil
+}
+
+// Delete deletes pods in parallel. One that is gone already is no error. Of the
+// others as many as possible go, and the first error is returned.
+func (p *Pods) Delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
+	ledger := p.ledger(fleet)
+	return parallel(ctx, len(pods), func(i int) error {
+		if err := remove(ctx, p.client, pods[i]); err != nil {
+			return fmt.Errorf("delete Pod %q: %w", pods[i].Name, err)
+		}
+		ledger.deleted(pods[i])
+		return nil
+	})
+}
