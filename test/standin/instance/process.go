@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package instance
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/xflops/flame-operator/internal/flame/flamev1"
+)
+
+// Process is an instance as its executor manager holds it.
+type Process struct {
+	command    *exec.Cmd
+	socket     string
+	workDir    string
+	temporary  bool
+	connection net.Conn
+	calls      *json.Encoder
+	answers    *json.Decoder
+}
+
+// Start makes an executor's directories, starts the application's command in a
+// process group of its own, and waits for its socket, without any limit, even
+// if the process has long ended.
+func Start(executorID string, app *flamev1.Application, environment map[string]string) (*Process, error) {
+	p := &Process{}
+	if err := p.prepare(executorID, app); err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for _, e := range app.GetSpec().GetEnvironments() {
+		values[e.GetName()] = os.ExpandEnv(e.GetValue())
+	}
+	for name, value := range environment {
+		values[name] = value
+	}
+	values[SocketVariable] = p.socket
+	values["TMPDIR"] = filepath.Join(p.workDir, "work", app.GetMetadata().GetName(), "tmp")
+	if err := p.spawn(executorID, app.GetSpec(), values); err != nil {
+		p.Stop()
+		return nil, err
+	}
+	for {
+		if _, err := os.Stat(p.socket); err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	connection, err := net.Dial("unix", p.socket)
+	if err != nil {
+		p.Stop()
+		return nil, fmt.Errorf("connect to instance: %w", err)
+	}
+	p.connection, p.calls, p.answers = connection, json.NewEncoder(connection), json.NewDecoder(connection)
+	return p, nil
+}
+
+func (p *Process) prepare(executorID string, app *flamev1.Application) error {
+	p.workDir = app.GetSpec().GetWorkingDirectory()
+	if p.workDir == "" {
+		dir, err := os.Getwd()
+		if err != nil {
+			return fmt.Errorf("get working directory: %w", err)
+		}
+		p.workDir, p.temporary = filepath.Join(dir, executorID), true
+	}
+	sockets := os.Getenv("FLAME_SOCKET_DIR")
+	if sockets == "" {
+		sockets = "/var/flame/executors"
+	}
+	p.socket = filepath.Join(sockets, executorID+".sock")
+	for _, dir := range []string{filepath.Join(p.workDir, "work", app.GetMetadata().GetName(), "tmp"), sockets} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("create executor directory: %w", err)
+		}
+	}
+	return nil
+}
+
+func (p *Process) spawn(executorID string, spec *flamev1.ApplicationSpec, values map[string]string) error {
+	expand := func(text string) string {
+		return os.Expand(text, func(name string) string {
+			if value, found := values[name]; found {
+				return value
+			}
+			return os.Getenv(name)
+		})
+	}
+	arguments := make([]string, 0, len(spec.GetArguments()))
+	for _, argument := range spec.GetArguments() {
+		arguments = append(arguments, expand(argument))
+	}
+	stdout, err := os.Create(filepath.Join(p.workDir, executorID+".out"))
+	if err != nil {
+		return fmt.Errorf("open stdout log file: %w", err)
+	}
+	defer func() { _ = stdout.Close() }()
+	stderr, err := os.Create(filepath.Join(p.workDir, executorID+".err"))
+	if err != nil {
+		return fmt.Errorf("open stderr log file: %w", err)
+	}
+	defer func() { _ = stderr.Close() }()
+	command := exec.Command(expand(spec.GetCommand()), arguments...)
+	command.Dir, command.Stdout, command.Stderr = p.workDir, stdout, stderr
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Env = os.Environ()
+	for name, value := range values {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("start service by command <%s>: %w", command.Path, err)
+	}
+	p.command = command
+	go func() { _ = command.Wait() }()
+	return nil
+}
+
+// Invoke runs a task and waits for its end.
+func (p *Process) Invoke(call Call) (*Answer, error) {
+	if err := p.calls.Encode(call); err != nil {
+		return nil, fmt.Errorf("send task to instance: %w", err)
+	}
+	var answer Answer
+	if err := p.answers.Decode(&answer); err != nil {
+		return nil, fmt.Errorf("read result from instance: %w", err)
+	}
+	return &answer, nil
+}
+
+// Alive says whether the instance still holds its end of the socket.
+func (p *Process) Alive() bool {
+	return p.command != nil && syscall.Kill(p.command.Process.Pid, 0) == nil
+}
+
+// Stop asks the instance's process group to end, and nothing harder, and removes
+// what it wrote.
+func (p *Process) Stop() {
+	if p.connection != nil {
+		_ = p.connection.Close()
+	}
+	if p.command != nil {
+		_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGTERM)
+	}
+	_ = os.Remove(p.socket)
+	if p.temporary {
+		_ = os.RemoveAll(p.workDir)
+	}
+}
