@@ -132,7 +132,12 @@ func runBuild(ctx context.Context, cache build.Cache, names []string) error {
 		return errors.New("name the sets to build, or all")
 	}
 	sets := build.Sets
-	if len(names) != 1 || names[0] != "all" {
+	if len(names) == 1 && names[0] == "all" {
+		// First what the tests wait for that need no cluster.
+		if _, err := cache.Assets(ctx); err != nil {
+			return err
+		}
+	} else {
 		sets = nil
 		for _, name := range names {
 			set, err := build.Find(name)
