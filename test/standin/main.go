@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/xflops/flame-operator/test/standin/config"
+	"github.com/xflops/flame-operator/test/standin/ctl"
 	"github.com/xflops/flame-operator/test/standin/executormanager"
 	"github.com/xflops/flame-operator/test/standin/instance"
 	"github.com/xflops/flame-operator/test/standin/journal"
@@ -54,19 +55,21 @@ func run(ctx context.Context, arguments []string) error {
 	switch role = strings.TrimPrefix(role, "flame-"); role {
 	case "flmping", "ping":
 		return ping.Run(ctx, rest, os.Stdout)
+	case "flmctl", "ctl":
+		return ctl.Run(ctx, rest, os.Stdout)
 	case "flmping-service":
 		return instance.Run()
 	}
 	server, found := components[role]
 	if !found {
-		return fmt.Errorf("unknown role %q: want session-manager, executor-manager, object-cache or ping", role)
+		return fmt.Errorf("unknown role %q: want session-manager, executor-manager, object-cache, ping or ctl", role)
 	}
 	return server.start(ctx, role, rest)
 }
 
 func known(name string) bool {
 	_, server := components[strings.TrimPrefix(name, "flame-")]
-	return server || name == "flmping" || name == "flmping-service"
+	return server || strings.HasPrefix(name, "flm")
 }
 
 func (c component) start(ctx context.Context, role string, arguments []string) error {

@@ -78,8 +78,11 @@ func parse(arguments []string) (*options, error) {
 	if err := flags.Parse(arguments); err != nil {
 		return nil, err
 	}
+	var err error
 	if o.endpoint == "" {
-		return nil, errors.New("no endpoint: set FLAME_ENDPOINT or --endpoint")
+		if o.endpoint, err = config.ClientEndpoint(""); err != nil {
+			return nil, err
+		}
 	}
 	request := map[string]any{}
 	if o.duration >= 0 {
@@ -88,7 +91,6 @@ func parse(arguments []string) (*options, error) {
 	if *fail != "" {
 		request["fail"] = *fail
 	}
-	var err error
 	o.input, err = json.Marshal(request)
 	return o, err
 }
