@@ -26,8 +26,7 @@ func (b builder) objectCacheService() *corev1ac.ServiceApplyConfiguration {
 	return corev1ac.Service(naming.ObjectCache(b.cluster.Name), b.cluster.Namespace).
 		WithLabels(Labels(b.cluster, component)).
 		WithOwnerReferences(b.owner()).
-		WithSpec(corev1ac.ServiceSpec().
-			WithType(corev1.ServiceTypeClusterIP).
+		WithSpec(serviceSpec().
 			WithSelector(Selector(b.cluster, component)).
 			WithPorts(servicePort("cache", naming.CachePort)))
 }

@@ -34,10 +34,18 @@ func (b builder) sessionManagerService() *corev1ac.ServiceApplyConfiguration {
 	return corev1ac.Service(naming.SessionManager(b.cluster.Name), b.cluster.Namespace).
 		WithLabels(Labels(b.cluster, component)).
 		WithOwnerReferences(b.owner()).
-		WithSpec(corev1ac.ServiceSpec().
-			WithType(corev1.ServiceTypeClusterIP).
+		WithSpec(serviceSpec().
 			WithSelector(selector).
 			WithPorts(servicePort("frontend", naming.FrontendPort), servicePort("backend", naming.BackendPort)))
+}
+
+// serviceSpec is that of a Service within the cluster, with an IPv4 address: Flame
+// listens on no other.
+func serviceSpec() *corev1ac.ServiceSpecApplyConfiguration {
+	return corev1ac.ServiceSpec().
+		WithType(corev1.ServiceTypeClusterIP).
+		WithIPFamilyPolicy(corev1.IPFamilyPolicySingleStack).
+		WithIPFamilies(corev1.IPv4Protocol)
 }
 
 func servicePort(name string, port int32) *corev1ac.ServicePortApplyConfiguration {
