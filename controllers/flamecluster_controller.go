@@ -48,7 +48,6 @@ type FlameClusterReconciler struct {
 
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters/status,verbs=patch
-// +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps;persistentvolumeclaims,verbs=get;list;watch;create;patch

@@ -76,7 +76,9 @@ func (p *Pods) owners(pod *corev1.Pod, owner client.Object) ([]metav1.OwnerRefer
 	if err != nil {
 		return nil, err
 	}
-	return append(slices.Clone(pod.OwnerReferences), *metav1.NewControllerRef(owner, kind)), nil
+	reference := metav1.NewControllerRef(owner, kind)
+	reference.BlockOwnerDeletion = nil // That would take a right of its own.
+	return append(slices.Clone(pod.OwnerReferences), *reference), nil
 }
 
 // relabelAll gives pods their labels back. Pods on their way out need none.

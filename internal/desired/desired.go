@@ -108,12 +108,17 @@ func (b builder) owner() *metav1ac.OwnerReferenceApplyConfiguration {
 	return metav1ac.OwnerReference().
 		WithAPIVersion(reference.APIVersion).WithKind(reference.Kind).
 		WithName(reference.Name).WithUID(reference.UID).
-		WithController(true).WithBlockOwnerDeletion(true)
+		WithController(true)
 }
 
-// Owner returns the controller reference to a cluster.
+// Owner returns the controller reference to a cluster. It does not block the
+// owner's deletion: that takes a right of its own, and for half a minute after
+// the CRD was installed an API server that asks for it (OpenShift's does) refuses
+// every object.
 func Owner(cluster *flamev1alpha1.FlameCluster) metav1.OwnerReference {
-	return *metav1.NewControllerRef(cluster, flamev1alpha1.GroupVersion.WithKind("FlameCluster"))
+	reference := metav1.NewControllerRef(cluster, flamev1alpha1.GroupVersion.WithKind("FlameCluster"))
+	reference.BlockOwnerDeletion = nil
+	return *reference
 }
 
 func (b builder) serviceAccount() *corev1ac.ServiceAccountApplyConfiguration {
