@@ -13,6 +13,7 @@ import (
 	"github.com/xflops/flame-operator/internal/executors"
 	"github.com/xflops/flame-operator/internal/objectcache"
 	"github.com/xflops/flame-operator/internal/sessionmanager"
+	"github.com/xflops/flame-operator/internal/status"
 )
 
 // This file tells the pure packages what they need to know of a pod.
@@ -26,7 +27,7 @@ func sessionManagerFacts(pod *corev1.Pod) *sessionmanager.Pod {
 	return &sessionmanager.Pod{
 		Hash:        templateHash(pod),
 		Terminating: pod.DeletionTimestamp != nil,
-		Finished:    isFinished(pod),
+		Finished:    status.Finished(pod),
 		Ready:       !readySince(pod).IsZero(),
 		InService:   pod.Labels[flamev1alpha1.LabelServing] == "true",
 		WithdrawnAt: withdrawn,
@@ -52,7 +53,7 @@ func executorFacts(pods []*corev1.Pod) []executors.Pod {
 			Scheduled:   pod.Spec.NodeName != "",
 			Ready:       !since.IsZero(),
 			Connected:   hasStarted(pod, flamev1alpha1.ComponentExecutorManager),
-			Finished:    isFinished(pod),
+			Finished:    status.Finished(pod),
 			Terminating: pod.DeletionTimestamp != nil,
 			Failures:    failures(pod),
 		}
@@ -74,10 +75,6 @@ func objectCacheFacts(pods []corev1.Pod) []objectcache.Pod {
 	return facts
 }
 
-func isFinished(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
-}
-
 // readySince returns when a pod became ready, or zero if it is not.
 func readySince(pod *corev1.Pod) time.Time {
 	for _, condition := range pod.Status.Conditions {
@@ -90,9 +87,9 @@ func readySince(pod *corev1.Pod) time.Time {
 
 // hasStarted reports whether a container's startup probe has succeeded.
 func hasStarted(pod *corev1.Pod, container string) bool {
-	for _, status := range pod.Status.ContainerStatuses {
-		if status.Name == container {
-			return status.Started != nil && *status.Started
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == container {
+			return c.Started != nil && *c.Started
 		}
 	}
 	return false
@@ -102,13 +99,13 @@ func hasStarted(pod *corev1.Pod, container string) bool {
 type containerTimes struct{ started, finished time.Time }
 
 func timesOf(pod *corev1.Pod, container string) containerTimes {
-	for _, status := range pod.Status.ContainerStatuses {
+	for _, c := range pod.Status.ContainerStatuses {
 		switch {
-		case status.Name != container:
-		case status.State.Running != nil:
-			return containerTimes{started: status.State.Running.StartedAt.Time}
-		case status.State.Terminated != nil:
-			return containerTimes{status.State.Terminated.StartedAt.Time, status.State.Terminated.FinishedAt.Time}
+		case c.Name != container:
+		case c.State.Running != nil:
+			return containerTimes{started: c.State.Running.StartedAt.Time}
+		case c.State.Terminated != nil:
+			return containerTimes{c.State.Terminated.StartedAt.Time, c.State.Terminated.FinishedAt.Time}
 		}
 	}
 	return containerTimes{}

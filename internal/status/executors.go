@@ -28,7 +28,7 @@ func countExecutors(f Facts) executors {
 		}
 		h := podHealth(pod)
 		updated := pod.Annotations[flamev1alpha1.AnnotationTemplateHash] == f.ExecutorManagerHash
-		e.count(h, finished(pod), updated)
+		e.count(h, Finished(pod), updated)
 		if h.severity() > e.worst.severity() || h.severity() == e.worst.severity() && h.message < e.worst.message {
 			e.worst = h
 		}

@@ -43,7 +43,7 @@ func (h health) severity() int {
 
 // podHealth says how a pod is.
 func podHealth(pod *corev1.Pod) health {
-	if finished(pod) {
+	if Finished(pod) {
 		return finishedHealth(pod)
 	}
 	if pod.DeletionTimestamp != nil {
@@ -128,7 +128,8 @@ func exit(ended *corev1.ContainerStateTerminated) string {
 	return text
 }
 
-func finished(pod *corev1.Pod) bool {
+// Finished reports whether a pod has ended for good, whatever its exit code.
+func Finished(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 }
 
