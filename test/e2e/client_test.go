@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/naming"
@@ -31,7 +32,7 @@ func (c flameCluster) client(t *testing.T, command ...string) string {
 	pod := clientPod(c, object.Status.SessionManager.Endpoint, command)
 	require.NoError(t, k8s.Create(t.Context(), pod))
 	eventually(t, fmt.Sprintf("%s: client %v ends", c.name, command), func(ctx context.Context) error {
-		if pod, err = getPod(ctx, pod.Namespace, pod.Name); err != nil {
+		if err := k8s.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 			return err
 		}
 		if lives(pod) {
