@@ -89,7 +89,7 @@ func (c component) start(ctx context.Context, role string, arguments []string) e
 	if err != nil {
 		return err
 	}
-	deafToTermination()
+	deafToTermination(os.Getpid())
 	return c.run(ctx, file, log)
 }
 
@@ -97,8 +97,8 @@ func (c component) start(ctx context.Context, role string, arguments []string) e
 // as the kernel does for every program but Go's, whose runtime exits by itself.
 // Any other process dies of them at once. They are caught, not ignored, so that
 // children do not inherit it.
-func deafToTermination() {
-	if os.Getpid() != 1 {
+func deafToTermination(pid int) {
+	if pid != 1 {
 		return
 	}
 	signals := make(chan os.Signal, 1)

@@ -15,6 +15,7 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
 	"github.com/xflops/flame-operator/test/standin/capacity"
 	"github.com/xflops/flame-operator/test/standin/config"
+	"github.com/xflops/flame-operator/test/standin/host"
 	"github.com/xflops/flame-operator/test/standin/journal"
 )
 
@@ -37,10 +38,6 @@ func Run(ctx context.Context, file *config.File, log *journal.Log) error {
 	if err := os.MkdirAll("/tmp/flame/shim", 0o755); err != nil {
 		return fmt.Errorf("create shim directory: %w", err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("get hostname: %w", err)
-	}
 	channel, err := newChannel(file.Cluster)
 	if err != nil {
 		return err
@@ -53,7 +50,7 @@ func Run(ctx context.Context, file *config.File, log *journal.Log) error {
 		log:       log,
 		file:      file,
 		backend:   channel.backend(),
-		node:      host,
+		node:      host.Name(),
 		capacity:  capacity.Detect(),
 		executors: map[string]*executor{},
 	}

@@ -8,6 +8,7 @@
 package instance
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/xflops/flame-operator/test/standin/host"
 )
 
 // SocketVariable names the socket that an instance listens on.
@@ -99,11 +102,12 @@ func run(call Call) Answer {
 	if request.Duration != nil {
 		time.Sleep(time.Duration(*request.Duration) * time.Millisecond)
 	}
-	host, _ := os.Hostname()
-	output, err := json.Marshal(map[string]string{"message": fmt.Sprintf("Completed on <%s> in <%d> milliseconds with <%d B> memory",
-		host, time.Since(start).Milliseconds(), len(memory))})
-	if err != nil {
+	message := fmt.Sprintf("Completed on <%s> in <%d> milliseconds with <%d B> memory", host.Name(), time.Since(start).Milliseconds(), len(memory))
+	var output bytes.Buffer
+	text := json.NewEncoder(&output)
+	text.SetEscapeHTML(false)
+	if err := text.Encode(map[string]string{"message": message}); err != nil {
 		return Answer{Error: err.Error()}
 	}
-	return Answer{Output: output}
+	return Answer{Output: bytes.TrimSpace(output.Bytes())}
 }

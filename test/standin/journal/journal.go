@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/xflops/flame-operator/test/standin/host"
 )
 
 // Level is how bad a line is.
@@ -53,11 +55,7 @@ func Open(component, crate string) (*Log, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create log directory %q: %w", dir, err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("get hostname: %w", err)
-	}
-	name := fmt.Sprintf("%s-%s.%s", component, host, time.Now().UTC().Format(time.DateOnly))
+	name := fmt.Sprintf("%s-%s.%s", component, host.Name(), time.Now().UTC().Format(time.DateOnly))
 	file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open log file: %w", err)

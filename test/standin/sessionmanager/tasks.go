@@ -116,11 +116,16 @@ func (s *State) waitForTask(ctx context.Context, ssn *session) (*task, error) {
 		if t := ssn.pop(); t != nil {
 			return t, nil
 		}
-		if ssn.Closed || !time.Now().Before(deadline) {
+		if ssn.Closed {
 			return nil, nil
 		}
+		// A task that was put back after a drain wakes nobody, and who has waited
+		// long enough leaves without another look.
 		if err := s.wait(ctx, deadline, ssn.arrival); err != nil {
 			return nil, err
+		}
+		if !time.Now().Before(deadline) {
+			return nil, nil
 		}
 	}
 }
