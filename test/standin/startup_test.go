@@ -155,7 +155,7 @@ func TestObjectCache(t *testing.T) {
 		fails bool
 	}{
 		"listens on the interface's address": {cache: "network_interface: '^lo$'"},
-		"takes a pattern for the interface":  {cache: "network_interface: l"},
+		"takes a pattern for the interface":  {cache: "network_interface: '^l.$'"},
 		"keeps objects in a directory":       {cache: "network_interface: '^lo$', storage: 'fs://DIR/objects'"},
 		"wants the interface":                {cache: "network_interface: '^nothing$'", fails: true},
 		"wants a pattern that is one":        {cache: "network_interface: '['", fails: true},
