@@ -69,7 +69,18 @@ func assertScale(t *testing.T, c flameCluster, n int32) {
 
 func TestNoNodeRunsMoreThanMaxExecutors(t *testing.T) {
 	t.Parallel()
-	const maxExecutors, tasks, session = 2, 24, "crowd"
+	for _, maxExecutors := range []int32{1, 2} {
+		t.Run(fmt.Sprint(maxExecutors), func(t *testing.T) {
+			t.Parallel()
+			assertNeverMoreAtOnce(t, maxExecutors)
+		})
+	}
+}
+
+// assertNeverMoreAtOnce watches the executors while there are more tasks than
+// there is room for.
+func assertNeverMoreAtOnce(t *testing.T, maxExecutors int32) {
+	const session, tasks = "crowd", 24
 	c := create(t, newNamespace(t), "flame", replicas(0), func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.MaxExecutors = maxExecutors
 	})
@@ -93,10 +104,10 @@ func TestNoNodeRunsMoreThanMaxExecutors(t *testing.T) {
 			return err
 		}
 		for node, n := range busy {
-			require.LessOrEqualf(t, n, maxExecutors, "executors at work at once on node %s", node)
+			require.LessOrEqualf(t, n, int(maxExecutors), "executors at work at once on node %s", node)
 			most = max(most, n)
 		}
 		return api.haveSucceeded(ctx, session, tasks)
 	})
-	assert.Equal(t, maxExecutors, most, "the most executors that were at work on one node")
+	assert.EqualValues(t, maxExecutors, most, "the most executors that were at work on one node")
 }

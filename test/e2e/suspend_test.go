@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/naming"
 )
 
 func TestSuspendAndResume(t *testing.T) {
@@ -50,33 +49,4 @@ func TestSuspendAndResume(t *testing.T) {
 	sessions, err := api.sessions(t.Context())
 	require.NoError(t, err)
 	assert.Contains(t, sessions, session, "it is back with its sessions")
-}
-
-func TestStorageURIFromASecret(t *testing.T) {
-	t.Parallel()
-	const uri = "fs:///var/lib/flame/elsewhere"
-	c := create(t, newNamespace(t), "flame", func(spec *flamev1alpha1.FlameClusterSpec) {
-		spec.SessionManager.Storage.URISecretRef = &flamev1alpha1.SecretKeyReference{Name: "storage", Key: "uri"}
-	})
-	status := c.says(t, flamev1alpha1.ConditionProgressing, metav1.ConditionTrue, flamev1alpha1.ReasonWaitingForReference,
-		`Secret "storage"`, "does not exist")
-	assert.Equal(t, flamev1alpha1.StatePending, status.State)
-	assert.NoError(t, mentions(status.Message, `Secret "storage"`))
-	assert.Empty(t, c.allLiving(t), "nothing runs without it")
-
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "storage"}}
-	require.NoError(t, k8s.Create(t.Context(), secret))
-	c.says(t, flamev1alpha1.ConditionProgressing, metav1.ConditionTrue, flamev1alpha1.ReasonWaitingForReference, `no key "uri"`)
-	secret.StringData = map[string]string{"uri": uri}
-	require.NoError(t, k8s.Update(t.Context(), secret))
-	c.settled(t)
-
-	text, err := execute(t.Context(), c.namespace, naming.SessionManager(c.name), sessionManager, "cat /etc/flame/"+naming.ServerConfigKey+"; ls /var/lib/flame")
-	require.NoError(t, err)
-	assert.NoError(t, mentions(text, uri, "elsewhere"), "the session manager keeps its state there")
-	for _, object := range children(t, c) {
-		if configMap, ok := object.(*corev1.ConfigMap); ok {
-			assert.NotContains(t, fmt.Sprint(configMap.Data), uri, "the URI is in no ConfigMap")
-		}
-	}
 }
