@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,8 +23,8 @@ var ErrOutdated = errors.New("pods exist that were not known: decide again")
 // surveyPage bounds how many pods one page of a survey holds.
 const surveyPage = 1000
 
-// names is how many names are tried for one pod.
-const names = 5
+// attempts is how many names are tried for one pod.
+const attempts = 5
 
 // Create creates pods under fresh names, in parallel with a slow start, and
 // returns the first error; pods that were created before it stay. The pods must
@@ -51,7 +50,7 @@ func (p *Pods) Create(ctx context.Context, fleet Fleet, pods []*corev1.Pod) erro
 // answer to an earlier try was lost on its way.
 func (p *Pods) create(ctx context.Context, fleet Fleet, ledger *ledger, pod *corev1.Pod) error {
 	var err error
-	for range names {
+	for range attempts {
 		pod.Name = fleet.Prefix + rand.String(5)
 		if err = p.post(ctx, ledger, pod); !apierrors.IsAlreadyExists(err) {
 			return err
@@ -64,7 +63,7 @@ func (p *Pods) create(ctx context.Context, fleet Fleet, ledger *ledger, pod *cor
 			return getErr
 		}
 		if existing != nil {
-			ledger.proved(existing, time.Now())
+			ledger.proved(existing, p.now())
 			return nil
 		}
 	}
@@ -88,12 +87,12 @@ func (p *Pods) post(ctx context.Context, ledger *ledger, pod *corev1.Pod) error 
 	err := p.client.Create(ctx, pod, client.FieldOwner(FieldManager))
 	if err == nil {
 		pod.ManagedFields = nil
-		ledger.created(pod, time.Now())
+		ledger.created(pod, p.now())
 		return nil
 	}
 	if !isRefusal(err) {
 		pod.CreationTimestamp = metav1.Now()
-		ledger.created(pod, time.Now())
+		ledger.created(pod, p.now())
 	}
 	return fmt.Errorf("create Pod %q: %w", pod.Name, err)
 }

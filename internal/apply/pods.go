@@ -59,6 +59,7 @@ func (f Fleet) has(pod client.Object) bool {
 type Pods struct {
 	client client.Client
 	live   client.Reader
+	now    func() time.Time
 
 	mu      sync.Mutex
 	ledgers map[types.UID]*ledger
@@ -66,7 +67,7 @@ type Pods struct {
 
 // NewPods returns an executor for pods. The client's cache needs IndexPods.
 func NewPods(cached client.Client, live client.Reader) *Pods {
-	return &Pods{client: cached, live: live, ledgers: map[types.UID]*ledger{}}
+	return &Pods{client: cached, live: live, now: time.Now, ledgers: map[types.UID]*ledger{}}
 }
 
 // Forget drops what is remembered of an owner that is gone.
@@ -85,7 +86,7 @@ func (p *Pods) Recheck(owner types.UID) time.Duration {
 	if !ok {
 		return 0
 	}
-	return found.recheck(time.Now())
+	return found.recheck(p.now())
 }
 
 func (p *Pods) ledger(fleet Fleet) *ledger {
@@ -118,7 +119,7 @@ func (p *Pods) List(ctx context.Context, fleet Fleet) ([]*corev1.Pod, error) {
 		}
 	}
 	ledger.saw(pods...)
-	counted, doubtful := ledger.unseen(fleet.Prefix, time.Now())
+	counted, doubtful := ledger.unseen(fleet.Prefix, p.now())
 	pods = append(pods, counted...)
 	proven, err := p.prove(ctx, fleet, ledger, doubtful)
 	if err != nil {
@@ -141,7 +142,7 @@ func (p *Pods) prove(ctx context.Context, fleet Fleet, ledger *ledger, names []s
 			ledger.drop(names[i])
 			return nil
 		}
-		ledger.proved(pod, time.Now())
+		ledger.proved(pod, p.now())
 		found[i] = pod
 		return nil
 	})
