@@ -33,7 +33,7 @@ import (
 const realFlame = "FLAME_BIN_DIR"
 
 // scale is how much faster than Flame the stand-in is in these tests.
-const scale = 0.05
+const scale = 0.1
 
 // TestMain plays the stand-in's roles when it is called by one of their names.
 func TestMain(m *testing.M) {

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -90,8 +91,7 @@ func TestQuickRestartUnderTheSameNameSpins(t *testing.T) {
 	first.kill()
 	c.eventually(2*time.Second, "node is Unknown", func() bool { return c.node("node") == "UNKNOWN" })
 	again := c.executorManager("node")
-	c.eventually(5*time.Second, "it asks for its task over and over", func() bool { return len(again.output.String()) > 100_000 })
-	assert.Contains(t, again.output.String(), "no shim instance in bound state")
+	c.eventually(5*time.Second, "it asks for its task over and over", func() bool { return strings.Count(again.output.String(), "no shim instance in bound state") > 500 })
 	c.never(2*time.Second, "a task ends", func() bool { return c.counts("s")[1] != 3 || c.states("node") != "BOUND BOUND BOUND" })
 }
 

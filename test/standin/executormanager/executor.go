@@ -31,9 +31,8 @@ const (
 )
 
 // spin is what a round that fails takes at least. Flame has no pause there and
-// makes some 1,200 rounds a second; without one the stand-in would make ten
-// times as many.
-const spin = time.Millisecond
+// makes some 400 rounds a second; without one the stand-in would make many more.
+const spin = 2 * time.Millisecond
 
 // executor is a slot with its own life: state by state, until it is released.
 // A step that fails is tried again at once, forever.

@@ -32,6 +32,7 @@ type executor struct {
 	// Task is 0 when none runs: tasks count from 1.
 	Task int64 `json:"task,omitempty"`
 
+	relaunched bool
 	// woken is closed and made anew whenever the executor is bound or released.
 	woken chan struct{}
 }

@@ -91,17 +91,21 @@ func (s *State) launchTask(ctx context.Context, id string) (*flamev1.Task, error
 	}
 }
 
-// relaunch hands out again what the executor is said to run already. Flame
-// writes no event for it; the stand-in does, so that a task's Running events
-// are all its executions.
+// relaunch hands out again what the executor is said to run already. After a
+// restart, which made the task pending, this runs it once more. Flame writes no
+// event for that; the stand-in does, once, so that a task's Running events are
+// all its executions.
 func (s *State) relaunch(e *executor) (*flamev1.Task, error) {
 	s.log.Warnf("controller", "Re-launch the task <%s/%d>", e.Session, e.Task)
 	ssn, t, err := s.task(e.Session, e.Task)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.events.record(ssn.ID, t.ID, int32(running), "Task was launched again on node <%s>", e.Node); err != nil {
-		return nil, internal("%v", err)
+	if t.State != running && !e.relaunched {
+		e.relaunched = true
+		if err := s.events.record(ssn.ID, t.ID, int32(running), "Task was launched again on node <%s>", e.Node); err != nil {
+			return nil, internal("%v", err)
+		}
 	}
 	return t.proto(ssn.ID, nil), nil
 }
@@ -160,7 +164,7 @@ func (s *State) run(e *executor, ssn *session, t *task) (*flamev1.Task, error) {
 	if err := s.events.record(ssn.ID, t.ID, int32(running), "Task state was updated to <Running>"); err != nil {
 		return nil, internal("%v", err)
 	}
-	e.Task = t.ID
+	e.Task, e.relaunched = t.ID, false
 	announce(&t.changed)
 	if err := s.store.saveExecutor(e); err != nil {
 		return nil, internal("%v", err)
