@@ -104,25 +104,30 @@ func (d *decision) places() int {
 
 func (d *decision) taken() int { return len(d.current) + len(d.outdated) + len(d.finished) }
 
-// retire deletes outdated pods. Those that were never ready do no work; of the
-// others as many as leave enough ready pods, of whatever template. If the pods
-// of a new template never become ready, there are never enough, and the roll
-// stops with the old ones at work. So it does while no pod is ready because the
-// session manager is away.
+// retire deletes outdated pods. Those that were never ready do no work. Of the
+// others, those that are cut off go while enough pods are ready, of whatever
+// template, and then as many ready ones as leave enough. If the pods of a new
+// template never become ready, there are never enough, and the roll stops with
+// the old ones at work. So it does while none is ready because the session
+// manager is away.
 func (d *decision) retire() {
-	idle := 0
-	for idle < len(d.outdated) && !d.outdated[idle].worked() {
-		idle++
-	}
-	spare := max(0, d.ready-max(0, d.policy.Desired-max(0, d.policy.MaxUnavailable)))
-	working := min(spare, len(d.outdated)-idle)
-	d.delete(d.outdated[:idle+working], Outdated)
-	for _, pod := range d.outdated[idle : idle+working] {
+	spare := d.ready - max(0, d.policy.Desired-max(0, d.policy.MaxUnavailable))
+	gone := 0
+	for _, pod := range d.outdated {
+		if pod.worked() && spare < 0 {
+			break
+		}
 		if pod.Ready {
+			if spare == 0 {
+				break
+			}
+			spare--
 			d.ready--
 		}
+		gone++
 	}
-	d.outdated = d.outdated[idle+working:]
+	d.delete(d.outdated[:gone], Outdated)
+	d.outdated = d.outdated[gone:]
 	d.wait(NotEnoughReady, len(d.outdated), 0)
 }
 

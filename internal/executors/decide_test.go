@@ -38,6 +38,13 @@ func ready(name string) Pod {
 	return pod
 }
 
+// cutOff is a pod that was ready once.
+func cutOff(name string) Pod {
+	pod := starting(name)
+	pod.StartedAt, pod.Connected = noon.Add(-50*time.Second), true
+	return pod
+}
+
 func failed(name string, inherited int, ago time.Duration) Pod {
 	pod := starting(name)
 	pod.Finished, pod.StartedAt, pod.FinishedAt, pod.Failures = true, noon.Add(-ago-time.Second), noon.Add(-ago), inherited
@@ -155,6 +162,16 @@ func TestDecide(t *testing.T) {
 				Wait:   []Wait{{NotEnoughReady, 1, 0}},
 			},
 		},
+		"outdated pods that are cut off stay while the session manager is away": {
+			pods:   []Pod{outdated(cutOff("a")), outdated(cutOff("b"))},
+			policy: policy(2, 1, 0),
+			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{NotEnoughReady, 2, 0}}},
+		},
+		"an outdated pod that is cut off goes when enough others are ready": {
+			pods:   []Pod{outdated(cutOff("a")), ready("b"), ready("c")},
+			policy: policy(2, 1, 0),
+			want:   Plan{Delete: []Deletion{{"a", Outdated}}},
+		},
 		"a template whose pods fail keeps its place and stops the roll": {
 			pods:   []Pod{outdated(ready("a")), outdated(ready("b")), failed("c", 3, time.Second)},
 			policy: policy(2, 1, 0),
@@ -206,7 +223,7 @@ func randomFleet(random *rand.Rand) []Pod {
 	pods := make([]Pod, random.IntN(12))
 	for i := range pods {
 		name := fmt.Sprintf("pod-%02d", i)
-		kinds := []Pod{starting(name), unscheduled(name), ready(name), failed(name, random.IntN(4), time.Duration(random.IntN(30))*time.Second)}
+		kinds := []Pod{starting(name), unscheduled(name), ready(name), cutOff(name), failed(name, random.IntN(4), time.Duration(random.IntN(30))*time.Second)}
 		pods[i] = kinds[random.IntN(len(kinds))]
 		pods[i].CreatedAt = pods[i].CreatedAt.Add(-time.Duration(random.IntN(3)) * time.Second)
 		if random.IntN(3) == 0 {

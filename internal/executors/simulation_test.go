@@ -21,13 +21,15 @@ type world struct {
 	named  int
 	// broken templates make pods that fail before they are ready.
 	broken map[string]bool
-	// harm lets pods fail or vanish at random.
-	harm bool
+	// harm lets pods fail, vanish or lose their connection at random; of those
+	// that are stuck, the connection does not come back.
+	harm  bool
+	stuck map[string]bool
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
-	return &world{t: t, random: rand.New(rand.NewPCG(seed, 2)), now: noon, broken: map[string]bool{}}
+	return &world{t: t, random: rand.New(rand.NewPCG(seed, 2)), now: noon, broken: map[string]bool{}, stuck: map[string]bool{}}
 }
 
 // step decides once, checks what every plan has to keep to, and carries it out,
@@ -126,6 +128,10 @@ func (w *world) live() {
 			continue
 		case w.harm && w.random.IntN(20) == 0:
 			pod.finish(w.now)
+		case w.harm && w.random.IntN(10) == 0:
+			pod.Ready, pod.ReadySince = false, time.Time{}
+			w.stuck[pod.Name] = w.random.IntN(2) == 0
+		case w.stuck[pod.Name] && pod.Connected:
 		default:
 			pod.progress(w.now, w.broken[pod.Hash])
 		}
@@ -143,7 +149,7 @@ func (p *Pod) progress(now time.Time, broken bool) {
 	case broken:
 		p.finish(now)
 	case !p.Ready:
-		p.Ready, p.ReadySince = true, now
+		p.Ready, p.Connected, p.ReadySince = true, true, now
 	}
 }
 
@@ -165,6 +171,11 @@ func (w *world) settled(policy Policy) bool {
 }
 
 func (w *world) settle(policy Policy) {
+	for _, pod := range w.pods {
+		if pod.Hash == policy.Hash {
+			w.stuck[pod.Name] = false
+		}
+	}
 	for range 3000 {
 		w.step(policy)
 		if w.settled(policy) {
