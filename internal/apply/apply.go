@@ -152,7 +152,8 @@ func (a *Applier) Prune(ctx context.Context, owner, object client.Object) error 
 	if !object.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
-	if err := remove(ctx, a.client, object, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+	err = remove(ctx, a.client, object, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("delete %s %q: %w", gone.kind.Name(), key.Name, err)
 	}
 	return nil
@@ -172,13 +173,12 @@ func keyOf(owner, object client.Object, name string) prunedKey {
 	return prunedKey{owner: owner.GetUID(), kind: reflect.TypeOf(object).Elem(), name: name}
 }
 
-// remove deletes the very object that was looked at. One that is gone, or was
-// replaced by another of its name, is no error.
+// remove deletes the very object that was looked at. Not found and a conflict
+// both say that it is gone, the latter that there is another of its name. An
+// object without a UID, of which nobody knows whether it exists, goes by name.
 func remove(ctx context.Context, writer client.Writer, object client.Object, options ...client.DeleteOption) error {
-	uid := object.GetUID()
-	err := writer.Delete(ctx, object, append(options, client.Preconditions{UID: &uid})...)
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
+	if uid := object.GetUID(); uid != "" {
+		options = append(options, client.Preconditions{UID: &uid})
 	}
-	return err
+	return writer.Delete(ctx, object, options...)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -234,7 +235,7 @@ func TestAnObjectThatWasReplacedMeanwhileIsNotTouched(t *testing.T) {
 	in, err := newIntent(b.configMapConfig(map[string]string{"a": "2"}))
 	require.NoError(t, err)
 	require.Error(t, b.applier.send(t.Context(), in, old.DeepCopy()))
-	require.NoError(t, remove(t.Context(), b.cache, old.DeepCopy()))
+	require.True(t, apierrors.IsConflict(remove(t.Context(), b.cache, old.DeepCopy())))
 	assert.Equal(t, theirs.Data, get(b, "x", &corev1.ConfigMap{}).Data)
 }
 

@@ -118,7 +118,7 @@ func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		response, err = next.RoundTrip(request)
 		if err == nil && r.lose != nil && r.lose(request) {
-			_ = response.Body.Close() //nolint:errcheck // The answer is to be lost.
+			_ = response.Body.Close()
 			return nil, errLost
 		}
 		return response, err

@@ -140,10 +140,16 @@ func (p *Pods) survey(ctx context.Context, fleet Fleet, ledger *ledger) error {
 func (p *Pods) Delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
 	ledger := p.ledger(fleet)
 	return parallel(ctx, len(pods), func(i int) error {
-		if err := remove(ctx, p.client, pods[i]); err != nil {
-			return fmt.Errorf("delete Pod %q: %w", pods[i].Name, err)
+		pod := pods[i]
+		err := remove(ctx, p.client, pod)
+		switch {
+		case err == nil || apierrors.IsNotFound(err):
+			ledger.deleted(pod)
+			return nil
+		case apierrors.IsConflict(err):
+			return nil // Another pod has its name.
+		default:
+			return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
 		}
-		ledger.deleted(pods[i])
-		return nil
 	})
 }

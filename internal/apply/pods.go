@@ -182,7 +182,8 @@ func (p *Pods) Pod(ctx context.Context, fleet Fleet, name string) (*corev1.Pod, 
 	pod := &corev1.Pod{}
 	key := client.ObjectKey{Namespace: fleet.Owner.GetNamespace(), Name: name}
 	err := p.client.Get(ctx, key, pod)
-	if apierrors.IsNotFound(err) || err == nil && ledger.replaced(pod) {
+	shown := err == nil && !ledger.replaced(pod)
+	if !shown && client.IgnoreNotFound(err) == nil {
 		*pod = corev1.Pod{}
 		err = p.live.Get(ctx, key, pod)
 	}
@@ -197,7 +198,11 @@ func (p *Pods) Pod(ctx context.Context, fleet Fleet, name string) (*corev1.Pod, 
 	if !metav1.IsControlledBy(pod, fleet.Owner) {
 		return pod, p.reclaim(ctx, fleet, pod)
 	}
-	ledger.saw(pod)
+	if shown {
+		ledger.saw(pod)
+	} else {
+		ledger.proved(pod, p.now())
+	}
 	return pod, p.relabelAll(ctx, fleet, []*corev1.Pod{pod})
 }
 

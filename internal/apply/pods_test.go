@@ -182,6 +182,20 @@ func TestAPodWhoseCreationIsInDoubtCountsUntilTheServerDeniesIt(t *testing.T) {
 	}
 }
 
+func TestAPodInDoubtCanBeDeleted(t *testing.T) {
+	b := newBench(t)
+	b.requests.lose = func(request *http.Request) bool { return request.Method == http.MethodPost }
+	require.Error(t, b.pods.Create(t.Context(), b.fleet(), b.templates(1)))
+	doubtful := b.list(b.fleet())
+	require.Empty(t, doubtful[0].UID)
+	require.NoError(t, b.pods.Delete(t.Context(), b.fleet(), doubtful))
+	live, gone := names(b.list(b.fleet()))
+	assert.Empty(t, live)
+	assert.Len(t, gone, 1)
+	b.clock = b.clock.Add(grace)
+	assert.Empty(t, b.list(b.fleet()), "it is gone indeed")
+}
+
 func methods(requests []string) []string {
 	list := make([]string, len(requests))
 	for i, request := range requests {
@@ -418,6 +432,7 @@ func TestThePodOfAFixedName(t *testing.T) {
 	second := fresh()
 	require.NoError(t, b.pods.CreateNamed(t.Context(), fleet, second))
 	require.Equal(t, second.UID, look().UID, "the cache shows the first yet")
+	require.Equal(t, second.UID, look().UID, "still")
 	assert.Nil(t, look().DeletionTimestamp)
 	b.show()
 	require.Equal(t, second.UID, look().UID)
