@@ -38,11 +38,13 @@ func (p *pass) stepExecutorManagers(ctx context.Context) error {
 		return err
 	}
 	p.wait(plan.After())
+	// A pod whose creation is in doubt counts in every pass, and nothing but time
+	// tells whether it exists.
+	p.wait(p.Pods.Recheck(p.cluster.UID))
 	if len(plan.Create) == 0 && len(plan.Delete) == 0 {
 		return nil
 	}
 	p.facts.ExecutorManagers, err = p.Pods.List(ctx, p.fleet(flamev1alpha1.ComponentExecutorManager))
-	p.wait(p.Pods.Recheck(p.cluster.UID))
 	return err
 }
 

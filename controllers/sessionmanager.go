@@ -103,7 +103,7 @@ func (p *pass) deleteSessionManager(ctx context.Context) error {
 func (p *pass) setServing(ctx context.Context, serving string) error {
 	return p.Pods.Relabel(ctx, p.facts.SessionManager, apply.Metadata{
 		Labels:      map[string]string{flamev1alpha1.LabelServing: serving},
-		Annotations: map[string]string{flamev1alpha1.AnnotationWithdrawnAt: p.facts.Now.UTC().Format(time.RFC3339)},
+		Annotations: map[string]string{flamev1alpha1.AnnotationWithdrawnAt: p.facts.Now.UTC().Format(time.RFC3339Nano)},
 	})
 }
 
