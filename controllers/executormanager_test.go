@@ -10,10 +10,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -216,4 +218,19 @@ func TestADeletedClusterIsLeftToItsOwners(t *testing.T) {
 	_, err := h.step(cluster)
 	require.NoError(t, err)
 	assert.Empty(t, h.requests.list[before:])
+}
+
+func TestAClusterInANamespaceThatGoesIsLeftAlone(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: h.namespace}}
+	require.NoError(t, h.live.Delete(t.Context(), namespace))
+	for _, pod := range h.executors() {
+		require.NoError(t, h.live.Delete(t.Context(), &pod, client.GracePeriodSeconds(0)))
+	}
+	require.NoError(t, h.live.Delete(t.Context(), h.get(&corev1.ConfigMap{}, naming.Config(cluster.Name))))
+	result, err := h.step(cluster)
+	require.NoError(t, err, "there is nothing to try again")
+	assert.Zero(t, result)
 }

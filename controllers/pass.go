@@ -167,7 +167,8 @@ func (p *pass) checkClaim(ctx context.Context) error {
 }
 
 // sort puts aside what only a user can change: an invalid spec, objects that the
-// API server finds invalid because of it, and objects that belong to others.
+// API server finds invalid because of it, and objects that belong to others. A
+// namespace that is going takes the cluster with it, so nothing is left to do.
 func (p *pass) sort(err error) error {
 	var invalid *desired.InvalidSpecError
 	var notOwned *apply.NotOwnedError
@@ -179,6 +180,7 @@ func (p *pass) sort(err error) error {
 	case errors.As(err, &notOwned):
 		p.facts.Missing = notOwned
 		p.wait(missingReferenceDelay)
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 	default:
 		return err
 	}
