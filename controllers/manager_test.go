@@ -57,6 +57,13 @@ func TestWatchesWakeTheOperator(t *testing.T) {
 	}
 	h.eventually("it runs", func() bool { return state().State == flamev1alpha1.StateRunning && state().ExecutorManager.Ready == 3 })
 
+	stale := cluster.DeepCopy()
+	stale.Status.ExecutorManager.Ready, stale.Status.State = 2, flamev1alpha1.StatePending
+	require.NoError(t, h.live.Status().Update(t.Context(), stale))
+	h.eventually("a status that is out of date is written again", func() bool {
+		return state().State == flamev1alpha1.StateRunning && state().ExecutorManager.Ready == 3
+	})
+
 	for name, object := range h.children() {
 		if _, claim := object.(*corev1.PersistentVolumeClaim); claim {
 			continue // A claim is protected while a pod uses it.

@@ -36,8 +36,10 @@ const workers = 8
 // SetupWithManager registers the reconciler and says what wakes it.
 func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		// A cluster wakes us when its spec changes; its status we write ourselves.
-		For(&flamev1alpha1.FlameCluster{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// A cluster wakes us when its spec changes, and its status too, although we
+		// write it: a pass that sees the status of a moment ago may find nothing to
+		// write, and has to look again when the cache has caught up.
+		For(&flamev1alpha1.FlameCluster{}).
 		// What a cluster owns wakes us whenever it differs from what we made, and
 		// pods when they become ready, fail or go.
 		Owns(&corev1.ServiceAccount{}).
