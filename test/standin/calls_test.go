@@ -109,10 +109,10 @@ func (c *cluster) counts(session string) [4]int32 {
 	return [4]int32{s.GetPending(), s.GetRunning(), s.GetSucceed(), s.GetFailed()}
 }
 
-// executions counts how often a task was started, by its events.
-func (c *cluster) executions(session, id string) int {
+// executions counts how often a task of session s was started, by its events.
+func (c *cluster) executions(id string) int {
 	count := 0
-	for _, e := range c.task(session, id).GetStatus().GetEvents() {
+	for _, e := range c.task("s", id).GetStatus().GetEvents() {
 		if e.GetCode() == int32(flamev1.TaskState_TASK_STATE_RUNNING) {
 			count++
 		}
@@ -120,10 +120,17 @@ func (c *cluster) executions(session, id string) int {
 	return count
 }
 
-func (c *cluster) runs(session string, running int32) {
+// runs waits until session s runs so many tasks.
+func (c *cluster) runs(running int32) {
 	c.t.Helper()
-	c.eventually(15*time.Second, fmt.Sprintf("%s runs %d tasks", session, running), func() bool {
-		return c.counts(session)[1] == running
+	c.eventually(15*time.Second, fmt.Sprintf("%d tasks run", running), func() bool { return c.counts("s")[1] == running })
+}
+
+// succeeds waits until a session's tasks have all succeeded.
+func (c *cluster) succeeds(session string, tasks int32) {
+	c.t.Helper()
+	c.eventually(15*time.Second, fmt.Sprintf("all %d tasks have succeeded", tasks), func() bool {
+		return c.counts(session) == [4]int32{0, 0, tasks, 0}
 	})
 }
 

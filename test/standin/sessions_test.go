@@ -25,11 +25,11 @@ func TestTasksRunAndTheirSessionEnds(t *testing.T) {
 	c.executorManager("node-a")
 	c.createSession("s")
 	ids := c.createTasks("s", 5, 10*time.Millisecond)
-	c.eventually(15*time.Second, "all tasks have succeeded", func() bool { return c.counts("s") == [4]int32{0, 0, 5, 0} })
+	c.succeeds("s", 5)
 
 	last := c.task("s", ids[4])
 	assert.Contains(t, string(last.GetSpec().GetOutput()), "Completed on <node-a> in <1")
-	assert.Equal(t, 1, c.executions("s", ids[4]))
+	assert.Equal(t, 1, c.executions(ids[4]))
 	for _, at := range []int64{last.GetStatus().GetCreationTime(), last.GetStatus().GetCompletionTime()} {
 		assert.Positive(t, at)
 		assert.Zero(t, at%1000, "milliseconds of %d", at)
@@ -83,7 +83,7 @@ func TestPolicies(t *testing.T) {
 			c.createSession("s")
 			c.createTasks("s", 1, 0)
 			if test.runs {
-				c.eventually(10*time.Second, "the task has succeeded", func() bool { return c.counts("s")[2] == 1 })
+				c.succeeds("s", 1)
 				return
 			}
 			c.never(2*time.Second, "the task leaves Pending", func() bool { return c.counts("s")[0] != 1 || len(c.executors("")) > 0 })
@@ -113,7 +113,7 @@ func TestExecutorsHaveTheirSessionsSize(t *testing.T) {
 	want := &flamev1.ResourceRequirement{Cpu: 1, Memory: 12345}
 	c.createSession("s", func(s *flamev1.SessionSpec) { s.Resreq = want })
 	c.createTasks("s", 1, 0)
-	c.eventually(10*time.Second, "the task has succeeded", func() bool { return c.counts("s")[2] == 1 })
+	c.succeeds("s", 1)
 	got := c.executors("node")[0].GetSpec().GetResreq()
 	assert.Equal(t, want.String(), got.String())
 }
@@ -124,7 +124,7 @@ func TestUnbindWhileATaskRunsLosesNothing(t *testing.T) {
 	c.executorManager("node")
 	c.createSession("s")
 	ids := c.createTasks("s", 3, 700*time.Millisecond)
-	c.runs("s", 1)
+	c.runs(1)
 	e := c.executors("node")[0]
 	c.unbind(e)
 	assert.Equal(t, "UNBINDING", c.states("node"))
@@ -133,9 +133,9 @@ func TestUnbindWhileATaskRunsLosesNothing(t *testing.T) {
 		now := c.executors("node")
 		return len(now) == 1 && now[0].GetMetadata().GetId() == e.GetMetadata().GetId() && c.states("node") == "BOUND"
 	})
-	c.eventually(15*time.Second, "all tasks have succeeded", func() bool { return c.counts("s") == [4]int32{0, 0, 3, 0} })
+	c.succeeds("s", 3)
 	for _, id := range ids {
-		assert.Equal(t, 1, c.executions("s", id), "executions of task %s", id)
+		assert.Equal(t, 1, c.executions(id), "executions of task %s", id)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestBoundExecutorWaitsForAMinute(t *testing.T) {
 	c.executorManager("node")
 	c.createSession("s")
 	c.createTasks("s", 1, 0)
-	c.eventually(10*time.Second, "the task has succeeded", func() bool { return c.counts("s")[2] == 1 })
+	c.succeeds("s", 1)
 	c.createSession("other")
 	c.createTasks("other", 1, 0)
 	c.never(lasts(50*time.Second), "another session gets its place", func() bool { return c.counts("other")[0] != 1 })

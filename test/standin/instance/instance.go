@@ -62,12 +62,13 @@ func Run() error {
 		if err != nil {
 			return fmt.Errorf("accept: %w", err)
 		}
-		if err := serve(connection); err != nil && !errors.Is(err, io.EOF) {
+		if err := serve(connection); !errors.Is(err, io.EOF) {
 			return err
 		}
 	}
 }
 
+// serve returns why the connection ended.
 func serve(connection net.Conn) error {
 	calls, answers := json.NewDecoder(connection), json.NewEncoder(connection)
 	for {

@@ -142,31 +142,9 @@ func (c *cycle) allocate() error {
 		if !c.underused(ssn) || c.atLimit(ssn) || c.fulfilled(ssn) || c.batched(ssn) {
 			continue
 		}
-		var taken []*executor
-		for _, e := range coming {
-			if !suits(e, ssn) {
-				continue
-			}
-			c.each(func(p plugin) { p.pipelined(e, ssn, 1) })
-			taken = append(taken, e)
-			if c.batched(ssn) {
-				break
-			}
-		}
-		var places []*node
-		for _, n := range c.nodes {
-			for !c.batched(ssn) && c.fits(n, ssn) {
-				c.each(func(p plugin) { p.allocated(n, ssn, 1) })
-				places = append(places, n)
-			}
-		}
+		taken, places := c.batch(ssn, coming)
 		if !c.batched(ssn) {
-			for _, n := range places {
-				c.each(func(p plugin) { p.allocated(n, ssn, -1) })
-			}
-			for _, e := range taken {
-				c.each(func(p plugin) { p.pipelined(e, ssn, -1) })
-			}
+			c.discard(ssn, taken, places)
 			continue
 		}
 		for _, n := range places {
@@ -178,6 +156,38 @@ func (c *cycle) allocate() error {
 		sessions = append(sessions, ssn)
 	}
 	return nil
+}
+
+// batch collects a batch for a session: executors that are coming, then places
+// for new ones, in no order of nodes.
+func (c *cycle) batch(ssn *session, coming []*executor) (taken []*executor, places []*node) {
+	for _, e := range coming {
+		if !suits(e, ssn) {
+			continue
+		}
+		c.each(func(p plugin) { p.pipelined(e, ssn, 1) })
+		taken = append(taken, e)
+		if c.batched(ssn) {
+			break
+		}
+	}
+	for _, n := range c.nodes {
+		for !c.batched(ssn) && c.fits(n, ssn) {
+			c.each(func(p plugin) { p.allocated(n, ssn, 1) })
+			places = append(places, n)
+		}
+	}
+	return taken, places
+}
+
+// discard takes an incomplete batch back.
+func (c *cycle) discard(ssn *session, taken []*executor, places []*node) {
+	for _, n := range places {
+		c.each(func(p plugin) { p.allocated(n, ssn, -1) })
+	}
+	for _, e := range taken {
+		c.each(func(p plugin) { p.pipelined(e, ssn, -1) })
+	}
 }
 
 // ready returns the sessions that are open and have retries left.
