@@ -79,8 +79,8 @@ func (c *cluster) createTasks(session string, count int, duration time.Duration)
 	return ids
 }
 
-func (c *cluster) task(session, id string) *flamev1.Task {
-	task, err := c.frontend.GetTask(c.t.Context(), &flamev1.GetTaskRequest{SessionId: session, TaskId: id})
+func (c *cluster) task(id string) *flamev1.Task {
+	task, err := c.frontend.GetTask(c.t.Context(), &flamev1.GetTaskRequest{SessionId: "s", TaskId: id})
 	require.NoError(c.t, err)
 	return task
 }
@@ -112,7 +112,7 @@ func (c *cluster) counts(session string) [4]int32 {
 // executions counts how often a task of session s was started, by its events.
 func (c *cluster) executions(id string) int {
 	count := 0
-	for _, e := range c.task("s", id).GetStatus().GetEvents() {
+	for _, e := range c.task(id).GetStatus().GetEvents() {
 		if e.GetCode() == int32(flamev1.TaskState_TASK_STATE_RUNNING) {
 			count++
 		}
@@ -126,11 +126,11 @@ func (c *cluster) runs(running int32) {
 	c.eventually(15*time.Second, fmt.Sprintf("%d tasks run", running), func() bool { return c.counts("s")[1] == running })
 }
 
-// succeeds waits until a session's tasks have all succeeded.
-func (c *cluster) succeeds(session string, tasks int32) {
+// succeeds waits until session s's tasks have all succeeded.
+func (c *cluster) succeeds(tasks int32) {
 	c.t.Helper()
 	c.eventually(15*time.Second, fmt.Sprintf("all %d tasks have succeeded", tasks), func() bool {
-		return c.counts(session) == [4]int32{0, 0, tasks, 0}
+		return c.counts("s") == [4]int32{0, 0, tasks, 0}
 	})
 }
 

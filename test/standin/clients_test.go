@@ -51,7 +51,7 @@ func TestLists(t *testing.T) {
 	c.executorManager("node-a")
 	c.createSession("s")
 	c.createTasks("s", 1, 0)
-	c.succeeds("s", 1)
+	c.succeeds(1)
 	path := filepath.Join(c.dir, "flame.yaml")
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil,
 		"current-context: x\ncontexts: [{name: x, cluster: {endpoint: 'http://127.0.0.1:%d'}}]\n", c.port), 0o644))

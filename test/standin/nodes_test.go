@@ -47,7 +47,7 @@ func TestDeadNodeStarvesItsSessionUntilItIsFenced(t *testing.T) {
 
 	c.fence("first")
 	c.eventually(lasts(drain)+slack, "the Void executor is gone", func() bool { return c.states("first") == "" })
-	c.succeeds("s", 6)
+	c.succeeds(6)
 }
 
 func TestFenceAtOnceGivesTheWorkToTheNextNode(t *testing.T) {

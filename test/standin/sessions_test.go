@@ -25,9 +25,9 @@ func TestTasksRunAndTheirSessionEnds(t *testing.T) {
 	c.executorManager("node-a")
 	c.createSession("s")
 	ids := c.createTasks("s", 5, 10*time.Millisecond)
-	c.succeeds("s", 5)
+	c.succeeds(5)
 
-	last := c.task("s", ids[4])
+	last := c.task(ids[4])
 	assert.Contains(t, string(last.GetSpec().GetOutput()), "Completed on <node-a> in <1")
 	assert.Equal(t, 1, c.executions(ids[4]))
 	for _, at := range []int64{last.GetStatus().GetCreationTime(), last.GetStatus().GetCompletionTime()} {
@@ -83,7 +83,7 @@ func TestPolicies(t *testing.T) {
 			c.createSession("s")
 			c.createTasks("s", 1, 0)
 			if test.runs {
-				c.succeeds("s", 1)
+				c.succeeds(1)
 				return
 			}
 			c.never(2*time.Second, "the task leaves Pending", func() bool { return c.counts("s")[0] != 1 || len(c.executors("")) > 0 })
@@ -113,7 +113,7 @@ func TestExecutorsHaveTheirSessionsSize(t *testing.T) {
 	want := &flamev1.ResourceRequirement{Cpu: 1, Memory: 12345}
 	c.createSession("s", func(s *flamev1.SessionSpec) { s.Resreq = want })
 	c.createTasks("s", 1, 0)
-	c.succeeds("s", 1)
+	c.succeeds(1)
 	got := c.executors("node")[0].GetSpec().GetResreq()
 	assert.Equal(t, want.String(), got.String())
 }
@@ -133,7 +133,7 @@ func TestUnbindWhileATaskRunsLosesNothing(t *testing.T) {
 		now := c.executors("node")
 		return len(now) == 1 && now[0].GetMetadata().GetId() == e.GetMetadata().GetId() && c.states("node") == "BOUND"
 	})
-	c.succeeds("s", 3)
+	c.succeeds(3)
 	for _, id := range ids {
 		assert.Equal(t, 1, c.executions(id), "executions of task %s", id)
 	}
@@ -163,7 +163,7 @@ func TestBoundExecutorWaitsForAMinute(t *testing.T) {
 	c.executorManager("node")
 	c.createSession("s")
 	c.createTasks("s", 1, 0)
-	c.succeeds("s", 1)
+	c.succeeds(1)
 	c.createSession("other")
 	c.createTasks("other", 1, 0)
 	c.never(lasts(50*time.Second), "another session gets its place", func() bool { return c.counts("other")[0] != 1 })
@@ -203,7 +203,7 @@ func TestTaskFailsWithItsInstance(t *testing.T) {
 	created, err := c.frontend.CreateTask(t.Context(), &flamev1.CreateTaskRequest{Task: &flamev1.TaskSpec{SessionId: "s", Input: []byte("no JSON")}})
 	require.NoError(t, err)
 	c.eventually(10*time.Second, "the task has failed", func() bool { return c.counts("s")[3] == 1 })
-	events := c.task("s", created.GetMetadata().GetId()).GetStatus().GetEvents()
+	events := c.task(created.GetMetadata().GetId()).GetStatus().GetEvents()
 	assert.Equal(t, int32(flamev1.TaskState_TASK_STATE_FAILED), events[len(events)-1].GetCode())
 }
 
