@@ -65,7 +65,8 @@ const (
 	ReasonValid = "Valid"
 	// ReasonInvalid means that the spec cannot run as it is.
 	ReasonInvalid = "Invalid"
-	// ReasonWaitingForReference means that a Secret or claim which the spec names does not exist yet.
+	// ReasonWaitingForReference means that a Secret which the spec names does not
+	// exist yet, or that an object of somebody else has a name that is needed.
 	ReasonWaitingForReference = "WaitingForReference"
 	// ReasonError means that a call to the Kubernetes API failed and is being retried.
 	ReasonError = "Error"
