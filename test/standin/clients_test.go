@@ -28,8 +28,8 @@ func TestClient(t *testing.T) {
 	assert.Regexp(t, `(?s)^Session <flmping-\w+> was created in <\d+ ms>, start to run <2> tasks in the session:
 
  Session +Task +State +Executions +Output
- flmping-\w+ +1 +Succeed +1 +Completed on <node-a> in <\d+> milliseconds with <0 B> memory
- flmping-\w+ +2 +Succeed +1 +Completed on <node-a> in <\d+> milliseconds with <0 B> memory
+ flmping-\w+ +1 +Succeed +1 +Completed on <node-a> in <\d+> milliseconds with <0> memory
+ flmping-\w+ +2 +Succeed +1 +Completed on <node-a> in <\d+> milliseconds with <0> memory
 
 
 <2> tasks was completed in <\d+ ms>.

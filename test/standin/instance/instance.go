@@ -103,7 +103,7 @@ func run(call Call) Answer {
 	if request.Duration != nil {
 		time.Sleep(time.Duration(*request.Duration) * time.Millisecond)
 	}
-	message := fmt.Sprintf("Completed on <%s> in <%d> milliseconds with <%d B> memory", host.Name(), time.Since(start).Milliseconds(), len(memory))
+	message := fmt.Sprintf("Completed on <%s> in <%d> milliseconds with <%d> memory", host.Name(), time.Since(start).Milliseconds(), len(memory))
 	var output bytes.Buffer
 	text := json.NewEncoder(&output)
 	text.SetEscapeHTML(false)
