@@ -112,13 +112,16 @@ show() { printf '    %s%4d s%s  %-44s %s\n' "$dim" "$SECONDS" "$plain" "$1" "$2"
 # watch_until SECONDS WHAT CONDITION... shows what changes until the condition
 # holds, and fails if it does not in time.
 watch_until() {
-  local deadline=$((SECONDS + $1)) what=$2 last=false
+  local deadline=$((SECONDS + $1)) what=$2 last=false well=$SECONDS
   shift 2
   while :; do
     # Asked first and shown after, so that nothing that led there is missed.
     ! "$@" || last=true
     show_changes
     ! $last || return 0
+    # A cluster that fails and goes on failing is not worth the whole wait.
+    [[ $(field '{.status.state}') == Failed ]] || well=$SECONDS
+    ((SECONDS - well < 20)) || die "the FlameCluster fails, while waiting for $what: $(field '{.status.message}')"
     ((SECONDS < deadline)) || die "waited in vain for $what."
     sleep 0.5
   done
