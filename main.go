@@ -5,12 +5,16 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	operatorsv2 "github.com/operator-framework/api/pkg/operators/v2"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -71,18 +75,23 @@ func run(o options) error {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(flamev1alpha1.AddToScheme(scheme))
+	utilruntime.Must(operatorsv2.AddToScheme(scheme))
 
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the Kubernetes cluster: %w", err)
 	}
+	// POD_NAMESPACE is in the manifest; the others are there when OLM runs the operator.
+	own, namespaces := os.Getenv("POD_NAMESPACE"), controllers.WatchNamespaces(os.Getenv("WATCH_NAMESPACE"))
+	operatorCondition := types.NamespacedName{Namespace: own, Name: os.Getenv("OPERATOR_CONDITION_NAME")}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(),
+		Cache:                         controllers.CacheOptions(namespaces),
 		Client:                        controllers.ClientOptions(),
 		Metrics:                       metrics(o),
 		HealthProbeBindAddress:        o.probeAddress,
 		LeaderElection:                o.leaderElection,
+		LeaderElectionNamespace:       own, // By default that of the pod's ServiceAccount.
 		LeaderElectionID:              "flame-operator.flame.xflops.io",
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &o.leaseDuration,
@@ -92,7 +101,7 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("create the manager: %w", err)
 	}
-	if err := controllers.Setup(mgr); err != nil {
+	if err := controllers.Setup(mgr, operatorCondition); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
@@ -101,7 +110,7 @@ func run(o options) error {
 	if err := mgr.AddReadyzCheck("readyz", healthz.Ping); err != nil {
 		return fmt.Errorf("add the readiness check: %w", err)
 	}
-	ctrl.Log.Info("flame-operator starts", "version", version)
+	ctrl.Log.Info("flame-operator starts", "version", version, "namespaces", cmp.Or(strings.Join(namespaces, ","), "all"))
 	if err := mgr.Start(ctrl.SetupSignalHandler()); err != nil {
 		return fmt.Errorf("run the manager: %w", err)
 	}

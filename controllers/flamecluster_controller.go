@@ -23,6 +23,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/status"
+	"github.com/xflops/flame-operator/internal/upgradeable"
 )
 
 // FlameClusterReconciler brings Flame clusters to what their specs say.
@@ -40,6 +41,8 @@ type FlameClusterReconciler struct {
 	Now func() time.Time
 	// OpenShift is true where security context constraints assign user IDs.
 	OpenShift bool
+	// Upgrades is told while a session manager is being replaced. It may be nil.
+	Upgrades *upgradeable.Gate
 
 	// seen holds the UIDs of clusters by name, to forget what is remembered of
 	// those that are gone.
@@ -81,6 +84,7 @@ func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
 	if uid, ok := r.seen.LoadAndDelete(name); ok {
 		r.Applier.Forget(uid.(types.UID))
 		r.Pods.Forget(uid.(types.UID))
+		r.Upgrades.Set(uid.(types.UID), false)
 	}
 }
 
@@ -88,6 +92,7 @@ func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
 // then tells of the transitions in it.
 func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.Facts) error {
 	computed := status.Compute(facts)
+	r.Upgrades.Set(facts.Cluster.UID, status.ReplacesSessionManager(computed))
 	before := facts.Cluster.DeepCopy()
 	if equality.Semantic.DeepEqual(before.Status, computed) {
 		return nil

@@ -4,16 +4,13 @@
 package controllers
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/test/apiserver"
@@ -22,19 +19,7 @@ import (
 // startOperator runs what main runs, with its caches and watches, until the test ends.
 func startOperator(t *testing.T) {
 	t.Helper()
-	mgr, err := ctrl.NewManager(apiserver.Config, ctrl.Options{
-		Scheme: apiserver.Scheme(t), Cache: CacheOptions(), Client: ClientOptions(),
-		Metrics: server.Options{BindAddress: "0"},
-	})
-	require.NoError(t, err)
-	require.NoError(t, Setup(mgr))
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		assert.NoError(t, <-done)
-	})
+	startOperatorAs(t, apiserver.Config, nil)
 }
 
 // eventually runs the pods until a condition holds.

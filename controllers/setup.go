@@ -27,6 +27,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
+	"github.com/xflops/flame-operator/internal/upgradeable"
 )
 
 // workers is the number of clusters that are reconciled at once, so that one
@@ -68,13 +69,19 @@ func isOfObjectCache(object client.Object) bool {
 }
 
 // CacheOptions keeps the caches small: they hold what the operator made and of it
-// only what the operator reads.
-func CacheOptions() cache.Options {
+// only what the operator reads, in the given namespaces or, if there are none, in all.
+func CacheOptions(namespaces []string) cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{flamev1alpha1.LabelManagedBy: desired.ManagedBy})}
 	pods := ours
 	pods.Transform = trimPod
+	// Of other namespaces nothing is asked for: there may be no right to it.
+	watched := make(map[string]cache.Config, len(namespaces))
+	for _, namespace := range namespaces {
+		watched[namespace] = cache.Config{}
+	}
 	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultNamespaces: watched,
+		DefaultTransform:  cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                   pods,
 			&corev1.ServiceAccount{}:        ours,
@@ -106,14 +113,22 @@ func trimPod(object any) (any, error) {
 
 var _ toolscache.TransformFunc = trimPod
 
-// Setup makes a reconciler and registers it with a manager.
-func Setup(mgr ctrl.Manager) error {
+// Setup makes a reconciler and registers it with a manager. The OperatorCondition
+// is the one in which OLM looks whether the operator may be replaced, if there is one.
+func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 	openShift, err := assignsUsers(mgr.GetRESTMapper())
 	if err != nil {
 		return fmt.Errorf("ask whether security context constraints are served: %w", err)
 	}
 	if err := apply.IndexPods(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
+	}
+	var gate *upgradeable.Gate
+	if operatorCondition.Name != "" {
+		gate = upgradeable.New(mgr.GetAPIReader(), mgr.GetClient(), operatorCondition, mgr.GetLogger().WithName("upgradeable"))
+		if err := mgr.Add(gate); err != nil {
+			return fmt.Errorf("register the upgrade gate: %w", err)
+		}
 	}
 	r := &FlameClusterReconciler{
 		Client:    mgr.GetClient(),
@@ -123,6 +138,7 @@ func Setup(mgr ctrl.Manager) error {
 		Recorder:  mgr.GetEventRecorder("flame-operator"),
 		Now:       time.Now,
 		OpenShift: openShift,
+		Upgrades:  gate,
 	}
 	if err := r.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("register the FlameCluster controller: %w", err)

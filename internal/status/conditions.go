@@ -85,6 +85,13 @@ func (c *computation) replacing() bool {
 		c.SessionManager.Labels[flamev1alpha1.LabelServing] == "false")
 }
 
+// ReplacesSessionManager reports whether a status says that the session manager
+// is being replaced.
+func ReplacesSessionManager(status flamev1alpha1.FlameClusterStatus) bool {
+	condition := meta.FindStatusCondition(status.Conditions, flamev1alpha1.ConditionSessionManagerReady)
+	return condition != nil && condition.Reason == flamev1alpha1.ReasonReplacing
+}
+
 func (c *computation) sessionManagerReady() verdict {
 	return verdict{c.sessionManager.ready(), c.sessionManager.reason, "the session manager " + c.sessionManager.message}
 }
