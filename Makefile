@@ -32,6 +32,11 @@ manifests: ## Generate the CRD and the operator's role, and write VERSION where 
 	@$(TOOL) codegen controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 	@sed -i.bak -E 's/^( *newTag: ).*/\1v$(VERSION)/' config/manager/kustomization.yaml && rm config/manager/kustomization.yaml.bak
 
+.PHONY: bundle
+bundle: manifests ## Make the OLM bundle and the catalog anew.
+	@hack/bundle/make
+	@hack/bundle/catalog
+
 .PHONY: build
 build: ## Build the operator into build/.
 	@go build -ldflags='-s -w -X main.version=v$(VERSION)' -o build/manager .
