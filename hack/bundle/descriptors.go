@@ -73,34 +73,45 @@ func descriptors(part, path string, schema map[string]any) []any {
 
 // hints are the x-descriptors of a field.
 func hints(part, path, name string, field map[string]any) []any {
-	known := special[path]
-	switch hint, ok := whole[name]; {
-	case known != nil:
-	case ok && hint == "":
-	case ok:
-		known = []string{hint}
-	case field["enum"] != nil:
-		for _, value := range field["enum"].([]any) {
-			known = append(known, ui+"select:"+fmt.Sprint(value))
-		}
-	case field["type"] == "boolean" && part == "spec":
-		known = []string{ui + "booleanSwitch"}
-	case field["type"] == "integer" && part == "spec":
-		known = []string{ui + "number"}
-	case field["type"] == "object":
-	case part == "spec":
-		known = []string{ui + "text"}
-	default:
-		known = []string{"urn:alm:descriptor:text"}
-	}
-	if part == "spec" && strings.Count(path, ".") > 0 && name != "image" && name != "replicas" {
-		known = append(slices.Clone(known), ui+"advanced")
-	}
 	var list []any
+	known, ok := special[path]
+	if hint, isWhole := whole[name]; !ok && isWhole {
+		if hint != "" {
+			known = []string{hint}
+		}
+	} else if !ok {
+		known = byType(part, field)
+	}
 	for _, hint := range known {
 		list = append(list, hint)
 	}
+	if part == "spec" && strings.Contains(path, ".") && name != "image" && name != "replicas" {
+		list = append(list, ui+"advanced")
+	}
 	return list
+}
+
+// byType are the x-descriptors that follow from a field's type.
+func byType(part string, field map[string]any) []string {
+	if values, ok := field["enum"].([]any); ok {
+		var list []string
+		for _, value := range values {
+			list = append(list, ui+"select:"+fmt.Sprint(value))
+		}
+		return list
+	}
+	kind := field["type"]
+	switch {
+	case kind == "object":
+		return nil
+	case part == "status":
+		return []string{"urn:alm:descriptor:text"}
+	case kind == "boolean":
+		return []string{ui + "booleanSwitch"}
+	case kind == "integer":
+		return []string{ui + "number"}
+	}
+	return []string{ui + "text"}
 }
 
 // title makes words of a JSON name: sessionManager becomes Session Manager.
