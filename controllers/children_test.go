@@ -176,40 +176,51 @@ func TestAnObjectOfOthersIsNotTakenOver(t *testing.T) {
 	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
 }
 
-// Every request that changes something fails once, each in a run of its own.
+// Every request that changes something, and every look past the cache, fails
+// once, each in a run of its own.
 func TestNothingIsLostWhenACallFails(t *testing.T) {
-	h := newHarness(t)
-	h.settle(h.create(withEverything))
-	total := h.requests.writes()
-	require.Greater(t, total, 10)
-	for failing := 1; failing <= total; failing++ {
-		t.Run(fmt.Sprintf("request %d of %d", failing, total), func(t *testing.T) {
-			h := newHarness(t)
-			h.requests.fail = func(request *http.Request) *http.Response {
-				if request.Method == http.MethodGet || len(h.requests.list) != failing {
-					return nil
-				}
-				return refusal(request)
-			}
-			cluster := h.create(withEverything)
-			errs := 0
-			for range 20 {
-				h.runPods()
-				if _, err := h.step(cluster); err != nil {
-					errs++
-				}
-				assert.LessOrEqual(t, len(h.executors()), 3)
-			}
-			// A pod whose creation got no clear answer counts until the server is asked.
-			h.eventually("three executor managers run", func() bool {
-				h.settle(cluster)
-				return len(h.executors()) == 3 && cluster.Status.ExecutorManager.Ready == 3
+	for kind, of := range map[string]func(*harness) *requests{
+		"change": func(h *harness) *requests { return h.requests },
+		"look":   func(h *harness) *requests { return h.looks },
+	} {
+		h := newHarness(t)
+		h.settle(h.create(withEverything))
+		total := of(h).writes()
+		require.Greater(t, total, 5)
+		for failing := 1; failing <= total; failing++ {
+			t.Run(fmt.Sprintf("%s %d of %d", kind, failing, total), func(t *testing.T) {
+				h := newHarness(t)
+				h.survives(of(h), failing)
 			})
-			assert.Equal(t, 1, errs, "the error is returned, so that the call is repeated")
-			assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
-			assert.Len(t, h.children(), 6)
-		})
+		}
 	}
+}
+
+// survives lets one request fail and looks what becomes of a cluster.
+func (h *harness) survives(requests *requests, failing int) {
+	requests.fail = func(request *http.Request) *http.Response {
+		if request.Method == http.MethodGet && !requests.reads || len(requests.list) != failing {
+			return nil
+		}
+		return refusal(request)
+	}
+	cluster := h.create(withEverything)
+	errs := 0
+	for range 20 {
+		h.runPods()
+		if _, err := h.step(cluster); err != nil {
+			errs++
+		}
+		assert.LessOrEqual(h, len(h.executors()), 3)
+	}
+	// A pod whose creation got no clear answer counts until the server is asked.
+	h.eventually("three executor managers run", func() bool {
+		h.settle(cluster)
+		return len(h.executors()) == 3 && cluster.Status.ExecutorManager.Ready == 3
+	})
+	assert.Equal(h, 1, errs, "the error is returned, so that the call is repeated")
+	assert.Equal(h, flamev1alpha1.StateRunning, cluster.Status.State)
+	assert.Len(h, h.children(), 6)
 }
 
 func refusal(request *http.Request) *http.Response {

@@ -41,8 +41,11 @@ func TestMain(m *testing.M) {
 type harness struct {
 	*testing.T
 	// live is the test's own client, whose requests count for nothing.
-	live       client.Client
-	requests   *requests
+	live     client.Client
+	requests *requests
+	// looks are what the operator asks the API server itself, past its cache.
+	looks      *requests
+	operators  client.Reader
 	cache      *cachedClient
 	reconciler *FlameClusterReconciler
 	recorder   *events.FakeRecorder
@@ -52,23 +55,30 @@ type harness struct {
 
 func newHarness(t *testing.T) *harness {
 	t.Helper()
-	h := &harness{T: t, live: apiserver.Client(t), requests: &requests{}, recorder: events.NewFakeRecorder(1000), now: time.Now()}
-	config := rest.CopyConfig(apiserver.Config)
-	config.QPS = -1
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return h.requests.wrap(next) })
-	operators, err := client.New(config, client.Options{Scheme: apiserver.Scheme(t)})
-	require.NoError(t, err)
-	h.cache = &cachedClient{Client: operators}
+	h := &harness{T: t, live: apiserver.Client(t), requests: &requests{}, looks: &requests{reads: true}, recorder: events.NewFakeRecorder(1000), now: time.Now()}
+	h.cache = &cachedClient{Client: h.client(h.requests)}
+	h.operators = h.client(h.looks)
 	h.restart()
 	h.namespace = apiserver.Namespace(t, h.live)
 	return h
 }
 
+// client returns a client of the operator whose requests are noted.
+func (h *harness) client(requests *requests) client.Client {
+	h.Helper()
+	config := rest.CopyConfig(apiserver.Config)
+	config.QPS = -1
+	config.Wrap(requests.wrap)
+	c, err := client.New(config, client.Options{Scheme: apiserver.Scheme(h)})
+	require.NoError(h, err)
+	return c
+}
+
 // restart has a new operator take over, which remembers nothing.
 func (h *harness) restart() {
 	h.reconciler = &FlameClusterReconciler{
-		Client: h.cache, Live: h.live,
-		Applier: apply.New(h.cache, h.live), Pods: apply.NewPods(h.cache, h.live),
+		Client: h.cache, Live: h.operators,
+		Applier: apply.New(h.cache, h.operators), Pods: apply.NewPods(h.cache, h.operators),
 		Recorder: h.recorder, Now: func() time.Time { return h.now },
 	}
 }
@@ -194,6 +204,8 @@ func (h *harness) sessionManager(cluster *flamev1alpha1.FlameCluster) *corev1.Po
 type requests struct {
 	mu   sync.Mutex
 	list []string
+	// reads has requests that change nothing noted too.
+	reads bool
 	// fail returns what to answer instead of asking the API server, or nil.
 	fail func(*http.Request) *http.Response
 }
@@ -210,7 +222,7 @@ func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
 func (r *requests) note(request *http.Request) *http.Response {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if request.Method != http.MethodGet {
+	if request.Method != http.MethodGet || r.reads {
 		r.list = append(r.list, request.Method+" "+request.URL.RequestURI())
 	}
 	if r.fail == nil {
@@ -219,7 +231,7 @@ func (r *requests) note(request *http.Request) *http.Response {
 	return r.fail(request)
 }
 
-// writes is the number of requests so far that change something.
+// writes is the number of requests that were noted so far.
 func (r *requests) writes() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
