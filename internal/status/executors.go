@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/desired"
 )
 
 // executors counts the executor managers of a cluster.
@@ -78,12 +79,8 @@ func (e executors) summary() string {
 // desired is the number of executor managers that the spec wants. A spec that
 // cannot run changes nothing, so the number before stands.
 func (f Facts) desired() int32 {
-	switch {
-	case f.Invalid != nil:
+	if f.Invalid != nil {
 		return f.Cluster.Status.ExecutorManager.Desired
-	case f.Cluster.Spec.Suspend:
-		return 0
-	default:
-		return *f.Cluster.Spec.ExecutorManager.Replicas
 	}
+	return int32(desired.Executors(f.Cluster))
 }
