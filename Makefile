@@ -37,6 +37,10 @@ bundle: manifests ## Make the OLM bundle and the catalog anew.
 	@hack/bundle/make
 	@hack/bundle/catalog
 
+.PHONY: release
+release: ## Release VERSION: keep its bundle, add it to the catalog, commit. Tagging and pushing stays with you.
+	@hack/release
+
 .PHONY: build
 build: ## Build the operator into build/.
 	@go build -ldflags='-s -w -X main.version=v$(VERSION)' -o build/manager .

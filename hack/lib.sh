@@ -19,8 +19,9 @@ VERSION=${VERSION:-$(sed -n 's/^VERSION ?= //p' Makefile)}
 export VERSION
 
 # With REGISTRY the images are pushed there and run from there.
-export OPERATOR_IMAGE=${OPERATOR_IMAGE:-${REGISTRY:-docker.io/xflops}/flame-operator:v$VERSION}
-export STANDIN_IMAGE=${STANDIN_IMAGE:-${REGISTRY:-docker.io/xflops}/flame-standin:v0.6.0}
+IMAGES=${REGISTRY:-docker.io/xflops}
+export OPERATOR_IMAGE=${OPERATOR_IMAGE:-$IMAGES/flame-operator:v$VERSION}
+export STANDIN_IMAGE=${STANDIN_IMAGE:-$IMAGES/flame-standin:v0.6.0}
 
 say() { echo "$*" >&2; }
 
@@ -31,6 +32,17 @@ die() {
   (($# == 0)) || printf '  %s\n' "$@" >&2
   exit 1
 }
+
+# release_variables sets what config/releases.yaml says: versions, last, channels,
+# first_channel, default_channel, architectures and, by version, digests.
+release_variables() {
+  local variables
+  variables=$(go run ./hack/bundle variables) || die "config/releases.yaml cannot be read." "The lines above say why."
+  eval "${variables//declare -A/declare -gA}"
+}
+
+# bundle_version prints the version of the bundle in a folder.
+bundle_version() { sed -n 's/^  version: //p' "$1/manifests/flame-operator.clusterserviceversion.yaml"; }
 
 # modules lists the folders of the modules whose code is the project's own.
 modules() {

@@ -1,96 +1,102 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bundle completes the ClusterServiceVersion that operator-sdk makes:
-//
-//	go run ./hack/bundle BASE CRD IMAGE CSV
-//
-// It writes a descriptor for every field of a FlameCluster, with the field's own
-// description in the CRD, puts the image where it has to be named, and keeps the
-// date of the base, so that making the bundle again changes nothing.
+// Command bundle does for the scripts of hack/ what takes more than a script. It
+// reads config/releases.yaml in the current directory.
 package main
 
 import (
 	"fmt"
 	"os"
+	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
+	"github.com/xflops/flame-operator/hack/bundle/releases"
 )
 
+const usage = `usage:
+  bundle csv BASE CRD IMAGE CSV   completes the ClusterServiceVersion that operator-sdk made
+  bundle image CSV IMAGE          has a ClusterServiceVersion run another image of the operator
+  bundle catalog ICON [VERSION]   prints a catalog's package and channels, with VERSION as the next release
+  bundle check VERSION            fails if VERSION cannot be released next
+  bundle variables                prints config/releases.yaml as variables of a shell
+`
+
 func main() {
-	if len(os.Args) != 5 {
-		fmt.Fprintln(os.Stderr, "usage: bundle BASE CRD IMAGE CSV")
-		os.Exit(2)
+	all, err := load("config/releases.yaml")
+	if err == nil {
+		err = run(all, os.Args[1:])
 	}
-	if err := complete(os.Args[1], os.Args[2], os.Args[3], os.Args[4]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func complete(basePath, crdPath, image, path string) error {
-	base, err := read(basePath)
-	if err != nil {
-		return err
-	}
-	crd, err := read(crdPath)
-	if err != nil {
-		return err
-	}
-	csv, err := read(path)
-	if err != nil {
-		return err
-	}
-	annotations := csv.GetAnnotations()
-	annotations["createdAt"] = base.GetAnnotations()["createdAt"]
-	annotations["containerImage"] = image
-	csv.SetAnnotations(annotations)
-	if err := describe(csv, crd); err != nil {
-		return fmt.Errorf("describe the fields of %q: %w", crd.GetName(), err)
-	}
-	images := []any{map[string]any{"name": "flame-operator", "image": image}}
-	if err := unstructured.SetNestedSlice(csv.Object, images, "spec", "relatedImages"); err != nil {
-		return err
-	}
-	data, err := yaml.Marshal(csv.Object)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, data, 0o644)
-}
-
-func read(path string) (*unstructured.Unstructured, error) {
+func load(path string) (*releases.Releases, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	object := map[string]any{}
-	if err := yaml.Unmarshal(data, &object); err != nil {
+	all, err := releases.Parse(data)
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	return &unstructured.Unstructured{Object: object}, nil
+	return all, nil
 }
 
-// describe gives the one owned CRD its descriptors.
-func describe(csv, crd *unstructured.Unstructured) error {
-	versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
-	if err != nil {
-		return err
+func run(all *releases.Releases, args []string) error {
+	if len(args) == 0 {
+		args = []string{""}
 	}
-	owned, _, err := unstructured.NestedSlice(csv.Object, "spec", "customresourcedefinitions", "owned")
-	if err != nil {
-		return err
-	}
-	if len(versions) != 1 || len(owned) != 1 {
-		return fmt.Errorf("%d versions and %d owned CRDs, where one of each was expected", len(versions), len(owned))
-	}
-	for part, key := range map[string]string{"spec": "specDescriptors", "status": "statusDescriptors"} {
-		schema, found, err := unstructured.NestedMap(versions[0].(map[string]any), "schema", "openAPIV3Schema", "properties", part)
-		if err != nil || !found {
-			return fmt.Errorf("no schema of %s: %w", part, err)
+	switch command, rest := args[0], args[1:]; {
+	case command == "csv" && len(rest) == 4:
+		return complete(all, rest[0], rest[1], rest[2], rest[3])
+	case command == "image" && len(rest) == 2:
+		return change(rest[0], func(csv csv) error { return csv.setImage(rest[1]) })
+	case command == "catalog" && len(rest) == 1:
+		return catalog(all, rest[0])
+	case command == "catalog" && len(rest) == 2:
+		next, err := all.Next(rest[1])
+		if err != nil {
+			return err
 		}
-		owned[0].(map[string]any)[key] = descriptors(part, "", schema)
+		return catalog(next, rest[0])
+	case command == "check" && len(rest) == 1:
+		return all.Check(rest[0])
+	case command == "variables" && len(rest) == 0:
+		variables(all)
+		return nil
 	}
-	return unstructured.SetNestedSlice(csv.Object, owned, "spec", "customresourcedefinitions", "owned")
+	return fmt.Errorf("%s", usage)
+}
+
+func catalog(all *releases.Releases, iconPath string) error {
+	icon, err := os.ReadFile(iconPath)
+	if err != nil {
+		return err
+	}
+	data, err := all.Catalog(icon)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(data)
+	return err
+}
+
+// variables prints what scripts ask for, to be evaluated.
+func variables(all *releases.Releases) {
+	var versions, digests []string
+	for _, release := range all.Releases {
+		versions = append(versions, release.Version)
+		if release.Digest != "" {
+			digests = append(digests, fmt.Sprintf("[%s]=%s", release.Version, release.Digest))
+		}
+	}
+	fmt.Printf("channels=%q\n", strings.Join(all.Channels, ","))
+	fmt.Printf("first_channel=%q\n", all.Channels[0])
+	fmt.Printf("default_channel=%q\n", all.DefaultChannel)
+	fmt.Printf("architectures=%q\n", strings.Join(all.Architectures, " "))
+	fmt.Printf("versions=%q\n", strings.Join(versions, " "))
+	fmt.Printf("last=%q\n", all.Last())
+	fmt.Printf("declare -A digests=(%s)\n", strings.Join(digests, " "))
 }
