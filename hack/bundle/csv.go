@@ -4,8 +4,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +36,9 @@ func complete(all *releases.Releases, basePath, crdPath, image, path string) err
 	return change(path, func(csv csv) error {
 		csv.annotate("createdAt", base.GetAnnotations()["createdAt"])
 		csv.label(all.Architectures)
+		if err := csv.plainExamples(); err != nil {
+			return err
+		}
 		if err := csv.place(all); err != nil {
 			return err
 		}
@@ -85,6 +90,27 @@ func (c csv) label(architectures []string) {
 		labels["operatorframework.io/arch."+architecture] = "supported"
 	}
 	c.SetLabels(labels)
+}
+
+// plainExamples takes the prefix and the namespace of the operator's own objects
+// off the examples, which kustomize gave them: a user's cluster has neither. The
+// smallest comes first, since the console offers that one.
+func (c csv) plainExamples() error {
+	var examples []*unstructured.Unstructured
+	if err := json.Unmarshal([]byte(c.GetAnnotations()["alm-examples"]), &examples); err != nil {
+		return fmt.Errorf("read alm-examples: %w", err)
+	}
+	for _, example := range examples {
+		example.SetName(strings.TrimPrefix(example.GetName(), "flame-operator-"))
+		example.SetNamespace("")
+	}
+	slices.SortFunc(examples, func(a, b *unstructured.Unstructured) int { return len(fmt.Sprint(a.Object)) - len(fmt.Sprint(b.Object)) })
+	data, err := json.MarshalIndent(examples, "", "  ")
+	if err != nil {
+		return err
+	}
+	c.annotate("alm-examples", string(data))
+	return nil
 }
 
 // place says which releases this one can replace.
