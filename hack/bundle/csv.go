@@ -104,7 +104,9 @@ func (c csv) plainExamples() error {
 		example.SetName(strings.TrimPrefix(example.GetName(), "flame-operator-"))
 		example.SetNamespace("")
 	}
-	slices.SortFunc(examples, func(a, b *unstructured.Unstructured) int { return len(fmt.Sprint(a.Object)) - len(fmt.Sprint(b.Object)) })
+	slices.SortFunc(examples, func(a, b *unstructured.Unstructured) int {
+		return len(fmt.Sprint(a.Object)) - len(fmt.Sprint(b.Object))
+	})
 	data, err := json.MarshalIndent(examples, "", "  ")
 	if err != nil {
 		return err

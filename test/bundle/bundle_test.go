@@ -7,7 +7,6 @@ package bundle
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/operator-framework/api/pkg/manifests"
 	"github.com/operator-framework/api/pkg/operators/v1alpha1"
 	"github.com/operator-framework/api/pkg/validation"
+	interfaces "github.com/operator-framework/api/pkg/validation/interfaces"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -24,26 +24,67 @@ import (
 
 const root = "../.."
 
-func load(t *testing.T) *manifests.Bundle {
+// shipped is a bundle and the folder that it is in.
+type shipped struct {
+	*manifests.Bundle
+	dir string
+}
+
+func load(t *testing.T) shipped {
 	t.Helper()
+	return loadFrom(t, "bundle")
+}
+
+func loadFrom(t *testing.T, dir string) shipped {
+	t.Helper()
+	dir = filepath.Join(root, dir)
 	// The root, not manifests/: only then are the channels checked, too.
-	bundle, err := manifests.GetBundleFromDir(filepath.Join(root, "bundle"))
+	bundle, err := manifests.GetBundleFromDir(dir)
 	require.NoError(t, err)
 	require.NotNil(t, bundle.CSV)
-	return bundle
+	return shipped{bundle, dir}
+}
+
+// everyBundle runs a test on the bundle and on that of every release.
+func everyBundle(t *testing.T, test func(*testing.T, shipped)) {
+	t.Helper()
+	dirs := []string{"bundle"}
+	for _, release := range released(t).Releases {
+		dirs = append(dirs, filepath.Join("catalog/releases", release.Version))
+	}
+	for _, dir := range dirs {
+		t.Run(dir, func(t *testing.T) { test(t, loadFrom(t, dir)) })
+	}
+}
+
+// offline are all validators of operator-framework/api but one, which pulls images.
+// The check that needs bundle.Dockerfile finds its path under the key index-path.
+var offline = interfaces.Validators{
+	validation.PackageManifestValidator, validation.ClusterServiceVersionValidator,
+	validation.CustomResourceDefinitionValidator, validation.BundleValidator,
+	validation.OperatorHubV2Validator, validation.StandardCategoriesValidator, validation.StandardCapabilitiesValidator,
+	validation.ObjectValidator, validation.OperatorGroupValidator,
+	validation.CommunityOperatorValidator, //nolint:staticcheck // Deprecated, and still run by the community catalogs.
+	validation.AlphaDeprecatedAPIsValidator, validation.GoodPracticesValidator,
+}
+
+func TestNoValidatorIsLeftOut(t *testing.T) {
+	// Functions cannot be compared, only counted. The one more pulls images.
+	assert.Len(t, validation.AllValidators, len(offline)+1)
 }
 
 func TestEveryValidatorIsSatisfied(t *testing.T) {
-	bundle := load(t)
-	objects := append(bundle.ObjectsToValidate(), map[string]string{"k8s-version": "1.29"})
-	validators := validation.DefaultBundleValidators.WithValidators(
-		validation.OperatorHubV2Validator, validation.StandardCapabilitiesValidator,
-		validation.StandardCategoriesValidator, validation.AlphaDeprecatedAPIsValidator,
-		validation.GoodPracticesValidator, validation.ObjectValidator)
-	for _, result := range validators.Validate(objects...) {
-		assert.Empty(t, result.Errors, result.Name)
-		assert.Empty(t, result.Warnings, result.Name)
-	}
+	everyBundle(t, func(t *testing.T, bundle shipped) {
+		minimum := bundle.CSV.Spec.MinKubeVersion
+		objects := append(bundle.ObjectsToValidate(), map[string]string{
+			"k8s-version": minimum[:strings.LastIndex(minimum, ".")],
+			"index-path":  filepath.Join(root, "bundle.Dockerfile"),
+		})
+		for _, result := range offline.Validate(objects...) {
+			assert.Empty(t, result.Errors, result.Name)
+			assert.Empty(t, result.Warnings, result.Name)
+		}
+	})
 }
 
 // rights are all that the operator may do, written by hand: whoever has it do
@@ -120,16 +161,6 @@ func TestOnlyKindsThatInstallEverywhere(t *testing.T) {
 	for _, object := range load(t).Objects {
 		assert.Contains(t, allowed, object.GetKind(), object.GetName())
 	}
-	assert.NoFileExists(t, filepath.Join(root, "bundle", "metadata", "dependencies.yaml"))
-}
-
-func TestWhatOLMv1Refuses(t *testing.T) {
-	csv := load(t).CSV
-	assert.Empty(t, csv.Spec.APIServiceDefinitions.Owned)
-	assert.Empty(t, csv.Spec.APIServiceDefinitions.Required)
-	assert.Empty(t, csv.Spec.CustomResourceDefinitions.Required)
-	assert.Empty(t, csv.Spec.WebhookDefinitions)
-	assert.Len(t, csv.Spec.InstallStrategy.StrategySpec.DeploymentSpecs, 1)
 }
 
 func TestAllInstallModesOnce(t *testing.T) {
@@ -142,73 +173,4 @@ func TestAllInstallModesOnce(t *testing.T) {
 		v1alpha1.InstallModeTypeOwnNamespace: 1, v1alpha1.InstallModeTypeSingleNamespace: 1,
 		v1alpha1.InstallModeTypeMultiNamespace: 1, v1alpha1.InstallModeTypeAllNamespaces: 1,
 	}, modes)
-}
-
-func TestImagesAreTheSameEverywhere(t *testing.T) {
-	csv := load(t).CSV
-	containers := csv.Spec.InstallStrategy.StrategySpec.DeploymentSpecs[0].Spec.Template.Spec.Containers
-	require.Len(t, containers, 1)
-	image := containers[0].Image
-	assert.Equal(t, image, csv.Annotations["containerImage"])
-	require.Len(t, csv.Spec.RelatedImages, 1)
-	assert.Equal(t, image, csv.Spec.RelatedImages[0].Image)
-	assert.True(t, strings.HasSuffix(image, ":v"+csv.Spec.Version.String()), image)
-	for _, variable := range containers[0].Env {
-		assert.False(t, strings.HasPrefix(variable.Name, "RELATED_IMAGE_"), "the operator itself names no image")
-	}
-}
-
-// paths lists the fields below a schema that are the project's own.
-func paths(schema map[string]any, at string) []string {
-	whole := []string{
-		"resources", "volumeClaimTemplate", "env", "tolerations", "nodeSelector", "podTemplate", "imagePullSecrets", "conditions",
-	}
-	var list []string
-	properties, _ := schema["properties"].(map[string]any)
-	for name, field := range properties {
-		path := strings.TrimPrefix(at+"."+name, ".")
-		list = append(list, path)
-		if !slices.Contains(whole, name) {
-			list = append(list, paths(field.(map[string]any), path)...)
-		}
-	}
-	return list
-}
-
-func TestEveryFieldHasADescriptor(t *testing.T) {
-	bundle := load(t)
-	owned := bundle.CSV.Spec.CustomResourceDefinitions.Owned
-	require.Len(t, owned, 1)
-	var spec, status []string
-	for _, d := range owned[0].SpecDescriptors {
-		spec = append(spec, d.Path)
-		assert.NotEmpty(t, d.DisplayName, d.Path)
-		assert.NotEqual(t, "<nil>", d.Description, d.Path)
-	}
-	for _, d := range owned[0].StatusDescriptors {
-		status = append(status, d.Path)
-	}
-	crd := map[string]any{}
-	data, err := os.ReadFile(filepath.Join(root, "config/crd/bases/flame.xflops.io_flameclusters.yaml"))
-	require.NoError(t, err)
-	require.NoError(t, yaml.Unmarshal(data, &crd))
-	version := crd["spec"].(map[string]any)["versions"].([]any)[0].(map[string]any)
-	properties := version["schema"].(map[string]any)["openAPIV3Schema"].(map[string]any)["properties"].(map[string]any)
-	assert.ElementsMatch(t, paths(properties["spec"].(map[string]any), ""), spec)
-	assert.ElementsMatch(t, paths(properties["status"].(map[string]any), ""), status)
-	assert.NotEmpty(t, owned[0].Resources)
-}
-
-func TestLabelsOfTheImageAreTheAnnotations(t *testing.T) {
-	file, err := os.ReadFile(filepath.Join(root, "bundle.Dockerfile"))
-	require.NoError(t, err)
-	labels := map[string]string{}
-	for _, match := range regexp.MustCompile(`(?m)^LABEL ([^=]+)=(.*)$`).FindAllStringSubmatch(string(file), -1) {
-		labels[match[1]] = match[2]
-	}
-	metadata := struct{ Annotations map[string]string }{}
-	data, err := os.ReadFile(filepath.Join(root, "bundle/metadata/annotations.yaml"))
-	require.NoError(t, err)
-	require.NoError(t, yaml.Unmarshal(data, &metadata))
-	assert.Equal(t, metadata.Annotations, labels)
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"slices"
 
 	"sigs.k8s.io/yaml"
@@ -37,8 +38,24 @@ type entry struct {
 	SkipRange string `json:"skipRange,omitempty"`
 }
 
+type olmDeprecations struct {
+	Schema  string        `json:"schema"`
+	Package string        `json:"package"`
+	Entries []deprecation `json:"entries"`
+}
+
+type deprecation struct {
+	Reference reference `json:"reference"`
+	Message   string    `json:"message"`
+}
+
+type reference struct {
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
+}
+
 // Catalog is what a file-based catalog has beside the bundles: the package, with
-// an icon in SVG, and the channels, as YAML documents. In a channel each release
+// an icon in SVG, the channels and the deprecations, as YAML documents. In a channel each release
 // replaces the one before it in that channel, which keeps older ones installable;
 // the range lets any of them be updated in one step.
 func (r *Releases) Catalog(svg []byte) ([]byte, error) {
@@ -52,6 +69,9 @@ func (r *Releases) Catalog(svg []byte) ([]byte, error) {
 		} else if name == r.DefaultChannel {
 			return nil, errors.New("no release is in the default channel, " + name)
 		}
+	}
+	if len(r.Deprecations) > 0 {
+		documents = append(documents, r.deprecations())
 	}
 	var out bytes.Buffer
 	for _, document := range documents {
@@ -80,4 +100,16 @@ func (r *Releases) channel(name string) olmChannel {
 		previous = release.Version
 	}
 	return channel
+}
+
+func (r *Releases) deprecations() olmDeprecations {
+	list := olmDeprecations{Schema: "olm.deprecations", Package: r.Package}
+	for _, name := range slices.Sorted(maps.Keys(r.Deprecations)) {
+		to := reference{Schema: "olm.channel", Name: name}
+		if r.Find(name) != nil {
+			to = reference{Schema: "olm.bundle", Name: r.Name(name)}
+		}
+		list.Entries = append(list.Entries, deprecation{Reference: to, Message: r.Deprecations[name]})
+	}
+	return list
 }

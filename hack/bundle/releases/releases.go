@@ -25,6 +25,8 @@ type Releases struct {
 	DefaultChannel string `json:"defaultChannel"`
 	// Architectures are those that images are built for.
 	Architectures []string `json:"architectures"`
+	// Deprecations say what to do instead of staying with a version or a channel.
+	Deprecations map[string]string `json:"deprecations,omitempty"`
 	// Releases are all that there are, oldest first.
 	Releases []Release `json:"releases"`
 }
@@ -64,6 +66,11 @@ func Parse(data []byte) (*Releases, error) {
 			if !slices.Contains(all.Channels, channel) {
 				return nil, fmt.Errorf("%s is in %q, which is none of the channels", release.Version, channel)
 			}
+		}
+	}
+	for name := range all.Deprecations {
+		if all.Find(name) == nil && !slices.Contains(all.Channels, name) {
+			return nil, fmt.Errorf("deprecations: %q is neither a release nor a channel", name)
 		}
 	}
 	return all, nil

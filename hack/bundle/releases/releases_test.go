@@ -104,6 +104,28 @@ schema: olm.channel
 `, string(data))
 }
 
+func TestDeprecations(t *testing.T) {
+	all := three(t)
+	all.Deprecations = map[string]string{"stable": "Use candidate.", "0.1.1": "It loses tasks: use 0.2.0."}
+	data, err := all.Catalog(nil)
+	require.NoError(t, err)
+	assert.Contains(t, string(data), `---
+entries:
+- message: 'It loses tasks: use 0.2.0.'
+  reference:
+    name: flame.v0.1.1
+    schema: olm.bundle
+- message: Use candidate.
+  reference:
+    name: stable
+    schema: olm.channel
+package: flame
+schema: olm.deprecations
+`)
+	_, err = Parse([]byte("deprecations: {0.3.0: no}" + head))
+	require.ErrorContains(t, err, `"0.3.0" is neither a release nor a channel`)
+}
+
 func TestNext(t *testing.T) {
 	all := three(t)
 	next, err := all.Next("0.2.1")

@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/xflops/flame-operator/test/apiserver"
+)
+
+// examples are all FlameClusters that are shipped: the samples, and those that the
+// console shows, of the bundle and of every release. Those of older releases have
+// to stay valid.
+func examples(t *testing.T) map[string][]*unstructured.Unstructured {
+	t.Helper()
+	found := map[string][]*unstructured.Unstructured{}
+	read := func(path string, into any) {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, yaml.UnmarshalStrict(data, into), path)
+	}
+	samples, err := filepath.Glob("../../config/samples/flame_*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, samples)
+	for _, path := range samples {
+		sample := &unstructured.Unstructured{}
+		read(path, &sample.Object)
+		found[path] = append(found[path], sample)
+	}
+	const name = "manifests/flame-operator.clusterserviceversion.yaml"
+	bundles, err := filepath.Glob("../../catalog/releases/*/" + name)
+	require.NoError(t, err)
+	for _, path := range append(bundles, "../../bundle/"+name) {
+		csv := &unstructured.Unstructured{}
+		read(path, &csv.Object)
+		var list []*unstructured.Unstructured
+		require.NoError(t, json.Unmarshal([]byte(csv.GetAnnotations()["alm-examples"]), &list), path)
+		require.NotEmpty(t, list, path)
+		for _, example := range list {
+			status, _, err := unstructured.NestedMap(example.Object, "status")
+			require.NoError(t, err)
+			assert.NotEmpty(t, status, "%s in %s: the scorecard looks at an example's status", example.GetName(), path)
+		}
+		found[path] = list
+	}
+	return found
+}
+
+// Each one is taken with every field that it has, its status too: a field that the
+// schema does not know is refused, not dropped.
+func TestExamplesAreAccepted(t *testing.T) {
+	c := client.WithFieldValidation(apiserver.Client(t), "Strict")
+	for path, list := range examples(t) {
+		namespace := apiserver.Namespace(t, c)
+		for _, example := range list {
+			t.Run(path+"/"+example.GetName(), func(t *testing.T) {
+				status, hasStatus := example.Object["status"]
+				example.SetNamespace(namespace)
+				require.NoError(t, c.Create(t.Context(), example))
+				if !hasStatus {
+					return
+				}
+				example.Object["status"] = status
+				require.NoError(t, c.Status().Update(t.Context(), example))
+				assert.Equal(t, status, example.Object["status"])
+			})
+		}
+	}
+}
