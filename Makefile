@@ -41,6 +41,10 @@ bundle: manifests ## Make the OLM bundle and the catalog anew.
 release: ## Release VERSION: keep its bundle, add it to the catalog, commit. Tagging and pushing stays with you.
 	@hack/release
 
+.PHONY: publish
+publish: ## Push the images of the release VERSION, and print their digests.
+	@hack/publish
+
 .PHONY: build
 build: ## Build the operator into build/.
 	@go build -ldflags='-s -w -X main.version=v$(VERSION)' -o build/manager .

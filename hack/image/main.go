@@ -7,6 +7,8 @@
 //
 // The archive is what "docker load", "ctr images import" and "kind load
 // image-archive" read; --push puts the image into the registry that its tags name.
+// For several architectures, as in --arch amd64,arm64, it makes one image of each
+// and an index of them, with {arch} in a SOURCE standing for the architecture.
 package main
 
 import (
@@ -42,10 +44,12 @@ func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
 // command is what the command line asks for.
 type command struct {
-	spec   archive.Spec
+	// specs are one for each architecture.
+	specs  []archive.Spec
 	tags   []string
 	output string
 	push   bool
+	digest bool
 }
 
 func run(args []string) error {
@@ -53,38 +57,64 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	img, err := archive.Build(cmd.spec)
-	if err != nil {
-		return err
+	var images []v1.Image
+	for _, spec := range cmd.specs {
+		img, err := archive.Build(spec)
+		if err != nil {
+			return err
+		}
+		images = append(images, img)
 	}
 	if cmd.output != "" {
-		if err := archive.Write(cmd.output, img, cmd.tags...); err != nil {
+		if err := archive.Write(cmd.output, images[0], cmd.tags...); err != nil {
 			return err
 		}
 	}
+	var whole pushable = images[0]
+	if len(images) > 1 {
+		if whole, err = archive.Index(images); err != nil {
+			return err
+		}
+	}
+	if cmd.digest {
+		digest, err := whole.Digest()
+		if err != nil {
+			return err
+		}
+		fmt.Println(digest)
+	}
 	if cmd.push {
-		return push(img, cmd.tags)
+		return push(whole, cmd.tags)
 	}
 	return nil
 }
 
+// pushable is an image or an index of several.
+type pushable interface {
+	remote.Taggable
+	Digest() (v1.Hash, error)
+}
+
 func parse(args []string) (*command, error) {
 	var cmd command
+	var spec archive.Spec
+	var architectures string
 	var tags, entrypoint, env, labels, links, dirs list
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: image --tag NAME:TAG (--output FILE.tar | --push) [flags] [SOURCE:DESTINATION[:MODE]...]")
+		fmt.Fprintln(flags.Output(), "usage: image --tag NAME:TAG (--output FILE.tar | --push | --digest) [flags] [SOURCE:DESTINATION[:MODE]...]")
 		flags.PrintDefaults()
 	}
 	flags.Var(&tags, "tag", "`NAME:TAG` of the image (repeatable)")
 	flags.StringVar(&cmd.output, "output", "", "docker-archive to write, a `FILE.tar`")
 	flags.BoolVar(&cmd.push, "push", false, "push every tag to its registry")
+	flags.BoolVar(&cmd.digest, "digest", false, "print the digest that the image has in a registry")
 	flags.Var(&entrypoint, "entrypoint", "`WORD` of the command that runs (repeatable)")
-	flags.StringVar(&cmd.spec.User, "user", "", "`UID[:GID]` that runs it")
+	flags.StringVar(&spec.User, "user", "", "`UID[:GID]` that runs it")
 	flags.Var(&env, "env", "variable `K=V` (repeatable)")
 	flags.Var(&labels, "label", "label `K=V` (repeatable)")
-	flags.StringVar(&cmd.spec.WorkingDir, "workdir", "", "working `DIRECTORY`")
-	flags.StringVar(&cmd.spec.Architecture, "arch", runtime.GOARCH, "`ARCHITECTURE` of the image")
+	flags.StringVar(&spec.WorkingDir, "workdir", "", "working `DIRECTORY`")
+	flags.StringVar(&architectures, "arch", runtime.GOARCH, "`ARCHITECTURE` of the image, or several, as in amd64,arm64")
 	flags.Var(&links, "link", "symbolic link `TARGET:DESTINATION` (repeatable)")
 	flags.Var(&dirs, "dir", "directory `DESTINATION:MODE` (repeatable)")
 	files, err := parseMixed(flags, args)
@@ -94,15 +124,31 @@ func parse(args []string) (*command, error) {
 	switch {
 	case len(tags) == 0:
 		return nil, errors.New("--tag NAME:TAG is missing")
-	case cmd.output == "" && !cmd.push:
+	case cmd.output == "" && !cmd.push && !cmd.digest:
 		return nil, errors.New("say where the image goes: --output FILE.tar, --push or both")
+	case cmd.output != "" && strings.Contains(architectures, ","):
+		return nil, errors.New("an archive holds one architecture: --output goes with one in --arch")
 	}
-	cmd.tags, cmd.spec.Entrypoint, cmd.spec.Env = tags, entrypoint, env
-	if cmd.spec.Labels, err = labelsOf(labels); err != nil {
+	cmd.tags, spec.Entrypoint, spec.Env = tags, entrypoint, env
+	if spec.Labels, err = labelsOf(labels); err != nil {
 		return nil, err
 	}
-	cmd.spec.Entries, err = entriesOf(dirs, links, files)
-	return &cmd, err
+	for architecture := range strings.SplitSeq(architectures, ",") {
+		spec.Architecture = architecture
+		if spec.Entries, err = entriesOf(dirs, links, filesFor(architecture, files)); err != nil {
+			return nil, err
+		}
+		cmd.specs = append(cmd.specs, spec)
+	}
+	return &cmd, nil
+}
+
+func filesFor(architecture string, files []string) []string {
+	var list []string
+	for _, file := range files {
+		list = append(list, strings.ReplaceAll(file, "{arch}", architecture))
+	}
+	return list
 }
 
 // parseMixed returns what is no flag, wherever it stands between them.
@@ -159,15 +205,22 @@ func entriesOf(dirs, links, files []string) ([]archive.Entry, error) {
 	return entries, nil
 }
 
-func push(img v1.Image, tags []string) error {
+func push(whole remote.Taggable, tags []string) error {
 	for _, tag := range tags {
 		ref, err := name.NewTag(tag)
 		if err != nil {
 			return fmt.Errorf("tag %q: %w", tag, err)
 		}
-		if err := remote.Write(ref, img, remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+		if err := write(ref, whole, remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
 			return fmt.Errorf("push %q: %w", tag, err)
 		}
 	}
 	return nil
+}
+
+func write(ref name.Tag, whole remote.Taggable, options ...remote.Option) error {
+	if index, ok := whole.(v1.ImageIndex); ok {
+		return remote.WriteIndex(ref, index, options...)
+	}
+	return remote.Write(ref, whole.(v1.Image), options...)
 }
