@@ -56,6 +56,18 @@ func examples(t *testing.T) map[string][]*unstructured.Unstructured {
 	return found
 }
 
+func TestAnExampleWithASlipOfThePenIsRefused(t *testing.T) {
+	c := client.WithFieldValidation(apiserver.Client(t), "Strict")
+	example := examples(t)["../../config/samples/flame_v1alpha1_flamecluster.yaml"][0]
+	example.SetNamespace(apiserver.Namespace(t, c))
+	require.NoError(t, unstructured.SetNestedField(example.Object, true, "spec", "suspended"))
+	require.ErrorContains(t, c.Create(t.Context(), example), `unknown field "spec.suspended"`)
+	unstructured.RemoveNestedField(example.Object, "spec", "suspended")
+	require.NoError(t, c.Create(t.Context(), example))
+	require.NoError(t, unstructured.SetNestedField(example.Object, "Resting", "status", "state"))
+	require.ErrorContains(t, c.Status().Update(t.Context(), example), "Unsupported value")
+}
+
 // Each one is taken with every field that it has, its status too: a field that the
 // schema does not know is refused, not dropped.
 func TestExamplesAreAccepted(t *testing.T) {

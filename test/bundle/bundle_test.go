@@ -64,7 +64,7 @@ var offline = interfaces.Validators{
 	validation.CustomResourceDefinitionValidator, validation.BundleValidator,
 	validation.OperatorHubV2Validator, validation.StandardCategoriesValidator, validation.StandardCapabilitiesValidator,
 	validation.ObjectValidator, validation.OperatorGroupValidator,
-	validation.CommunityOperatorValidator, //nolint:staticcheck // Deprecated, and still run by the community catalogs.
+	validation.CommunityOperatorValidator,
 	validation.AlphaDeprecatedAPIsValidator, validation.GoodPracticesValidator,
 }
 
@@ -153,13 +153,6 @@ func TestRightsDoNotGrow(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, yaml.Unmarshal(data, role))
 		assert.Equal(t, rights[want], flat(t, role.Rules), file)
-	}
-}
-
-func TestOnlyKindsThatInstallEverywhere(t *testing.T) {
-	allowed := []string{"ClusterServiceVersion", "CustomResourceDefinition", "ClusterRole", "Role", "RoleBinding", "Service"}
-	for _, object := range load(t).Objects {
-		assert.Contains(t, allowed, object.GetKind(), object.GetName())
 	}
 }
 

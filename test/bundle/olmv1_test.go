@@ -43,6 +43,21 @@ func olmV1(bundle *manifests.Bundle) (complaints []string) {
 			complain("Deployment %s: %s", deployment.Name, problem)
 		}
 	}
+	for _, object := range bundle.Objects {
+		if !slices.Contains(supported, object.GetKind()) {
+			complain("%s %s is not installed everywhere", object.GetKind(), object.GetName())
+		}
+	}
+	if !slices.Contains(spec.InstallModes, v1alpha1.InstallMode{Type: v1alpha1.InstallModeTypeAllNamespaces, Supported: true}) {
+		complain("it does not support AllNamespaces, the mode of OLM v1")
+	}
+	return append(complaints, olmV1APIs(bundle)...)
+}
+
+// olmV1APIs is what it would say against the APIs that a bundle owns and needs.
+func olmV1APIs(bundle *manifests.Bundle) (complaints []string) {
+	complain := func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) }
+	spec := bundle.CSV.Spec
 	crds := map[string]bool{}
 	for _, crd := range bundle.V1CRDs {
 		if crds[crd.Name] {
@@ -66,14 +81,6 @@ func olmV1(bundle *manifests.Bundle) (complaints []string) {
 	}
 	if len(spec.WebhookDefinitions) > 0 {
 		complain("it has webhooks")
-	}
-	for _, object := range bundle.Objects {
-		if !slices.Contains(supported, object.GetKind()) {
-			complain("%s %s is not installed everywhere", object.GetKind(), object.GetName())
-		}
-	}
-	if !slices.Contains(spec.InstallModes, v1alpha1.InstallMode{Type: v1alpha1.InstallModeTypeAllNamespaces, Supported: true}) {
-		complain("it does not support AllNamespaces, the mode of OLM v1")
 	}
 	return complaints
 }
