@@ -30,7 +30,8 @@ generate: ## Generate deep copies and the stubs of Flame's protocol.
 manifests: ## Generate the CRD and the operator's role, and write VERSION where it belongs.
 	@$(TOOL) codegen controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	@$(TOOL) codegen controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
-	@sed -i.bak -E 's/^( *newTag: ).*/\1v$(VERSION)/' config/manager/kustomization.yaml && rm config/manager/kustomization.yaml.bak
+	@for file in config/manager config/scorecard; do \
+	  sed -i.bak -E 's/^( *newTag: ).*/\1v$(VERSION)/' $$file/kustomization.yaml && rm $$file/kustomization.yaml.bak; done
 
 .PHONY: bundle
 bundle: manifests ## Make the OLM bundle and the catalog anew.
@@ -65,6 +66,10 @@ test-unit: ## Run the tests that need no API server either.
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end tests on the cluster of KUBECONFIG, or on a local one.
 	@hack/test-e2e
+
+.PHONY: scorecard
+scorecard: ## Run operator-sdk scorecard, with live tests of our own, on the same cluster.
+	@hack/scorecard/scorecard
 
 .PHONY: verify
 verify: ## Generate everything anew, lint, and fail if the tree is not clean.

@@ -22,6 +22,13 @@ export VERSION
 IMAGES=${REGISTRY:-docker.io/xflops}
 export OPERATOR_IMAGE=${OPERATOR_IMAGE:-$IMAGES/flame-operator:v$VERSION}
 export STANDIN_IMAGE=${STANDIN_IMAGE:-$IMAGES/flame-standin:v0.6.0}
+export SCORECARD_IMAGE=${SCORECARD_IMAGE:-$IMAGES/flame-scorecard:v$VERSION}
+
+# operator-sdk's own tests have its version. With a local image they have the name
+# that the bundle gives them; what unpacks the bundle is named to operator-sdk.
+sdk_version=$(sed -n 's#.*github.com/operator-framework/operator-sdk \(v[0-9.]*\).*#\1#p' hack/tools/operator-sdk/go.mod)
+export SCORECARD_TEST_IMAGE=${SCORECARD_TEST_IMAGE:-${REGISTRY:-quay.io/operator-framework}/scorecard-test:$sdk_version}
+export SCORECARD_UNTAR_IMAGE=${SCORECARD_UNTAR_IMAGE:-$IMAGES/flame-scorecard-untar:v$VERSION}
 
 say() { echo "$*" >&2; }
 
