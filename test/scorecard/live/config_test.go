@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package live
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/operator-framework/api/pkg/apis/scorecard/v1alpha3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
+)
+
+// shippedConfig is the configuration in the bundle.
+func shippedConfig(t *testing.T) v1alpha3.Configuration {
+	t.Helper()
+	config := v1alpha3.Configuration{}
+	readYAML(t, "bundle/tests/scorecard/config.yaml", &config)
+	return config
+}
+
+// matchIn returns what the group of a pattern matches in a file.
+func matchIn(t *testing.T, path, pattern string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, path))
+	require.NoError(t, err)
+	found := regexp.MustCompile(pattern).FindSubmatch(data)
+	require.NotNil(t, found, "%s in %s", pattern, path)
+	return string(found[1])
+}
+
+func TestConfigurationRunsEveryTest(t *testing.T) {
+	image := "docker.io/xflops/flame-scorecard:v" + matchIn(t, "Makefile", `(?m)^VERSION \?= (.*)$`)
+	builtIn := "quay.io/operator-framework/scorecard-test:" + matchIn(t, "hack/tools/operator-sdk/go.mod", `operator-framework/operator-sdk (v[0-9.]+)`)
+	var live, others []string
+	for _, stage := range shippedConfig(t).Stages {
+		for _, test := range stage.Tests {
+			require.Len(t, test.Entrypoint, 2)
+			program, name := test.Entrypoint[0], test.Entrypoint[1]
+			assert.Equal(t, name+"-test", test.Labels["test"])
+			if program == "flame-scorecard" {
+				live = append(live, name)
+				assert.Equal(t, image, test.Image, "the version of the operator")
+				continue
+			}
+			others = append(others, name)
+			assert.Equal(t, "scorecard-test", program)
+			assert.Equal(t, builtIn, test.Image, "the version of operator-sdk")
+		}
+	}
+	var wanted []string
+	for _, test := range Suite().Tests {
+		wanted = append(wanted, test.Name)
+	}
+	assert.ElementsMatch(t, wanted, live)
+	assert.ElementsMatch(t, []string{
+		"basic-check-spec", "olm-bundle-validation", "olm-crds-have-validation", "olm-crds-have-resources",
+		"olm-spec-descriptors", "olm-status-descriptors",
+	}, others)
+}
+
+func TestNamesFitTheirClusters(t *testing.T) {
+	for _, test := range Suite().Tests {
+		begun := &trial{test: test.Name, example: shipped(t)}
+		name := begun.draft().Name
+		assert.LessOrEqual(t, len(name), 39, name)
+		assert.Empty(t, validation.NameIsDNS1035Label(name, false), name)
+	}
+}
+
+// The rights are written here by hand: whoever wants more has to say so.
+func TestRightsDoNotGrow(t *testing.T) {
+	role := &rbacv1.Role{}
+	readYAML(t, "config/scorecard/rbac/role.yaml", role)
+	var rights []string
+	for _, rule := range role.Rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				rights = append(rights, group+"/"+resource+": "+strings.Join(rule.Verbs, " "))
+			}
+		}
+	}
+	slices.Sort(rights)
+	assert.Equal(t, []string{
+		"/configmaps: list",
+		"/events: list",
+		"/persistentvolumeclaims: delete list",
+		"/pods: delete list",
+		"/serviceaccounts: list",
+		"/services: list",
+		"apps/statefulsets: list",
+		"flame.xflops.io/flameclusters/scale: get update",
+		"flame.xflops.io/flameclusters: create delete get patch",
+	}, rights)
+	binding := &rbacv1.RoleBinding{}
+	readYAML(t, "config/scorecard/rbac/role_binding.yaml", binding)
+	require.Len(t, binding.Subjects, 1)
+	assert.Equal(t, shippedConfig(t).ServiceAccount, binding.Subjects[0].Name)
+	assert.Equal(t, role.Name, binding.RoleRef.Name)
+}
+
+// A right to one kind of what a cluster consists of is a right to list it.
+func TestEveryKindOfAClusterCanBeListed(t *testing.T) {
+	role := &rbacv1.Role{}
+	readYAML(t, "config/scorecard/rbac/role.yaml", role)
+	operator := &rbacv1.ClusterRole{}
+	readYAML(t, "config/rbac/role.yaml", operator)
+	var missing []string
+	for _, rule := range operator.Rules {
+		for _, resource := range rule.Resources {
+			if slices.Contains(rule.Verbs, "create") && resource != "secrets" && resource != "events" && !canList(role, resource) {
+				missing = append(missing, resource)
+			}
+		}
+	}
+	assert.Empty(t, missing, "the operator makes these: add them to kinds and to the Role")
+}
+
+func canList(role *rbacv1.Role, resource string) bool {
+	return slices.ContainsFunc(role.Rules, func(rule rbacv1.PolicyRule) bool {
+		return slices.Contains(rule.Resources, resource) && slices.Contains(rule.Verbs, "list")
+	})
+}
