@@ -61,7 +61,7 @@ func (c *cluster) runsSession(ctx context.Context, flame *frontend) error {
 	return flame.end(ctx, c.name)
 }
 
-// suspends suspends a cluster that keeps its sessions, and resumes it.
+// suspends tells a cluster to rest that keeps its sessions, and resumes it.
 func (t *trial) suspends(ctx context.Context) error {
 	c, err := t.create(ctx, withoutCache, withClaim)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/xflops/flame-operator/test/scorecard/verdict"
 )
 
-// scales scales a cluster as kubectl scale and autoscalers do.
+// scales changes the number of executor managers as kubectl scale and autoscalers do.
 func (t *trial) scales(ctx context.Context) error {
 	c, before, err := t.ready(ctx, 1)
 	if err != nil {
@@ -31,7 +31,7 @@ func (t *trial) scales(ctx context.Context) error {
 		if err := c.scale(ctx, wanted); err != nil {
 			return err
 		}
-		if err := c.settles(ctx, fmt.Sprintf("it has %d executor managers", wanted)); err != nil {
+		if err := c.settles(ctx, fmt.Sprintf("it is ready with %d executor manager(s)", wanted)); err != nil {
 			return err
 		}
 		after, err := c.living(ctx, flamev1alpha1.ComponentExecutorManager)

@@ -81,7 +81,7 @@ func (t *trial) explain(err error) error {
 		problem.Suggestions = []string{fmt.Sprintf(
 			"see that the operator runs (kubectl get deployments -A -l app.kubernetes.io/name=flame-operator) and that it watches namespace %s (with OLM: that the OperatorGroup targets it)", t.namespace)}
 	case len(problem.Suggestions) == 0:
-		problem.Suggestions = []string{"look at the log of this test, which ends with the FlameCluster's conditions, its pods and events; docs/flamecluster.md says what they ask for"}
+		problem.Suggestions = []string{"look at the log of this test, which ends with the FlameCluster's conditions, its pods and events; docs/flamecluster.md says what they ask for, and the operator's log has the rest"}
 	}
 	return err
 }

@@ -83,7 +83,7 @@ func suite(t *testing.T, begin func(config *rest.Config) *rest.Config, p patienc
 func same(config *rest.Config) *rest.Config { return config }
 
 // problemOf runs a test and returns why it did not pass.
-func problemOf(t *testing.T, ctx context.Context, test runner.Test) (*report.Problem, string) {
+func problemOf(ctx context.Context, t *testing.T, test runner.Test) (*report.Problem, string) {
 	t.Helper()
 	log := &runner.Log{}
 	err := test.Run(ctx, log)
@@ -98,7 +98,7 @@ func TestWithoutAnOperatorEveryTestFailsSoon(t *testing.T) {
 	for _, test := range list {
 		t.Run(test.Name, func(t *testing.T) {
 			t.Parallel()
-			problem, log := problemOf(t, t.Context(), test)
+			problem, log := problemOf(t.Context(), t, test)
 			assert.Equal(t, v1alpha3.FailState, problem.State)
 			assert.ErrorContains(t, problem, "no operator has looked at it")
 			require.Len(t, problem.Suggestions, 1)
@@ -133,7 +133,7 @@ func TestWithAnOperatorThatIsStuckTheStatusIsTold(t *testing.T) {
 		}
 	}()
 	t.Cleanup(func() { <-stuck })
-	problem, log := problemOf(t, t.Context(), list[0])
+	problem, log := problemOf(t.Context(), t, list[0])
 	assert.Equal(t, v1alpha3.FailState, problem.State)
 	assert.ErrorContains(t, problem, `until the FlameCluster is ready: the state is "Pending": no node has room`)
 	assert.Contains(t, problem.Suggestions[0], "docs/flamecluster.md")
@@ -153,7 +153,7 @@ func TestToldToStopItSaysWhatItWaitedFor(t *testing.T) {
 		}
 		cancel()
 	}()
-	problem, log := problemOf(t, ctx, list[0])
+	problem, log := problemOf(ctx, t, list[0])
 	assert.Equal(t, v1alpha3.ErrorState, problem.State, "that says nothing about the operator")
 	assert.ErrorContains(t, problem, "until the FlameCluster is ready")
 	assert.Contains(t, log, "removed FlameCluster")
@@ -176,7 +176,7 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			list, _ := suite(t, test.begin, short)
 			for _, one := range list {
-				problem, _ := problemOf(t, t.Context(), one)
+				problem, _ := problemOf(t.Context(), t, one)
 				assert.Equal(t, v1alpha3.ErrorState, problem.State, one.Name)
 				assert.ErrorContains(t, problem, test.wantError, one.Name)
 				assert.Contains(t, strings.Join(problem.Suggestions, "\n"), test.wantSuggestion, one.Name)

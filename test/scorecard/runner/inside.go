@@ -26,7 +26,7 @@ const (
 )
 
 // inside runs a test in this process and writes its result.
-func (s Suite) inside(name string) {
+func (s Suite) inside(name string) error {
 	result := os.NewFile(resultFD, "result")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -38,10 +38,7 @@ func (s Suite) inside(name string) {
 		err = carryOut(ctx, test, log, s.Grace)
 	}
 	text := log.String() + report.Took(time.Since(log.start))
-	if err := json.NewEncoder(result).Encode(report.Result(name, text, err, time.Now())); err != nil {
-		fmt.Fprintln(os.Stderr, "write the result:", err)
-		os.Exit(1)
-	}
+	return json.NewEncoder(result).Encode(report.Result(name, text, err, time.Now()))
 }
 
 // carryOut runs a test, and does not wait for one that goes on and on.

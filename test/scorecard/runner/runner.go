@@ -49,7 +49,10 @@ type Suite struct {
 // the exit code at 0: the state is in the document.
 func (s Suite) Main() {
 	if name, found := os.LookupEnv(insideVariable); found {
-		s.inside(name)
+		if err := s.inside(name); err != nil {
+			fmt.Fprintln(os.Stderr, "write the result:", err)
+			os.Exit(1)
+		}
 		return
 	}
 	result := s.supervise(os.Args[1:])
