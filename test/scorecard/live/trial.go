@@ -44,7 +44,7 @@ type patience struct {
 }
 
 var generous = patience{
-	seen: time.Minute, start: 4 * time.Minute, step: 2 * time.Minute, still: 5 * time.Second, interval: 500 * time.Millisecond,
+	seen: 90 * time.Second, start: 4 * time.Minute, step: 2 * time.Minute, still: 5 * time.Second, interval: 500 * time.Millisecond,
 }
 
 // trial is one run of one test.
