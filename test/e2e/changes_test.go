@@ -38,7 +38,7 @@ func (c flameCluster) otherwise(t *testing.T) string {
 	if short, found := strings.CutPrefix(standIn, "docker.io/"); found {
 		return short
 	}
-	pod, err := getPod(t.Context(), c.namespace, naming.SessionManager(c.name))
+	pod, err := getPod(t.Context(), c.Namespace, naming.SessionManager(c.Name))
 	require.NoError(t, err)
 	return pod.Status.ContainerStatuses[0].ImageID
 }
@@ -50,7 +50,7 @@ func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
 	// An image by its digest would not tell the version.
 	version := func(spec *flamev1alpha1.FlameClusterSpec) { spec.FlameVersion = "0.6.0" }
 	c := create(t, newNamespace(t), "flame", replicas(2), withCache, version)
-	c.settled(t)
+	c.Settled(t)
 	image := c.otherwise(t)
 	for _, test := range []struct {
 		name     string
@@ -74,15 +74,15 @@ func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			before := map[string]uids{}
 			for component, n := range map[string]int{sessionManager: 1, executors: 2, cache: 1} {
-				before[component] = c.has(t, component, n)
+				before[component] = c.Has(t, component, n)
 			}
-			c.apply(t, test.change)
-			c.settled(t)
+			c.Apply(t, test.change)
+			c.Settled(t)
 			for component, pods := range before {
-				now := c.living(t, component)
+				now := c.Living(t, component)
 				assert.Lenf(t, now, len(pods), "as many of the %s as before", component)
 				if slices.Contains(test.restarts, component) {
-					assert.Falsef(t, now.overlaps(pods), "the %s is replaced: there were %v, and there are %v", component, pods, now)
+					assert.Falsef(t, now.Overlaps(pods), "the %s is replaced: there were %v, and there are %v", component, pods, now)
 				} else {
 					assert.Equalf(t, pods, now, "the %s is not concerned", component)
 				}
@@ -94,23 +94,23 @@ func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
 func TestInvalidSpecChangesNothing(t *testing.T) {
 	t.Parallel()
 	c := create(t, newNamespace(t), "flame")
-	c.settled(t)
-	before, working := c.allLiving(t), c.living(t, executors)
+	c.Settled(t)
+	before, working := c.AllLiving(t), c.Living(t, executors)
 
-	c.apply(t, replicas(3), func(spec *flamev1alpha1.FlameClusterSpec) {
+	c.Apply(t, replicas(3), func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3")}
 	})
-	status := c.says(t, flamev1alpha1.ConditionSpecValid, metav1.ConditionFalse, flamev1alpha1.ReasonInvalid, "limits.cpu", "maxExecutors")
+	status := c.Says(t, flamev1alpha1.ConditionSpecValid, metav1.ConditionFalse, flamev1alpha1.ReasonInvalid, "limits.cpu", "maxExecutors")
 	assert.Equal(t, flamev1alpha1.StateFailed, status.State)
 	assert.NoError(t, mentions(status.Message, "limits.cpu", "maxExecutors"))
 	steadily(t, "the pods stay as they are", func(context.Context) error {
-		if now := c.allLiving(t); len(now) != len(before) || !now.contains(before) {
+		if now := c.AllLiving(t); len(now) != len(before) || !now.Contains(before) {
 			return fmt.Errorf("there were %v, and there are %v", before, now)
 		}
 		return nil
 	})
 
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Resources.Limits = nil })
-	c.settled(t)
-	assert.True(t, c.has(t, executors, 3).contains(working), "the one there was stays")
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Resources.Limits = nil })
+	c.Settled(t)
+	assert.True(t, c.Has(t, executors, 3).Contains(working), "the one there was stays")
 }

@@ -18,6 +18,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/test/live"
 )
 
 // anyUser is who a client runs as where no one assigns users.
@@ -27,20 +28,20 @@ const anyUser = 65532
 // but the endpoint in its status, and returns what it prints.
 func (c flameCluster) client(t *testing.T, command ...string) string {
 	t.Helper()
-	object, err := c.get(t.Context())
+	object, err := c.Get(t.Context())
 	require.NoError(t, err)
 	pod := clientPod(c, object.Status.SessionManager.Endpoint, command)
 	require.NoError(t, k8s.Create(t.Context(), pod))
-	eventually(t, fmt.Sprintf("%s: client %v ends", c.name, command), func(ctx context.Context) error {
+	eventually(t, fmt.Sprintf("%s: client %v ends", c.Name, command), func(ctx context.Context) error {
 		if err := k8s.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 			return err
 		}
-		if lives(pod) {
+		if live.Lives(pod) {
 			return fmt.Errorf("its pod is %s", pod.Status.Phase)
 		}
 		return nil
 	})
-	text, err := logs(t.Context(), pod, corev1.PodLogOptions{})
+	text, err := cluster.Logs(t.Context(), pod, corev1.PodLogOptions{})
 	require.NoError(t, err)
 	require.Equalf(t, corev1.PodSucceeded, pod.Status.Phase, "client %v:\n%s", command, text)
 	require.NoError(t, k8s.Delete(t.Context(), pod))
@@ -55,11 +56,11 @@ func clientPod(c flameCluster, endpoint string, command []string) *corev1.Pod {
 	}
 	empty := corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
 	user := ptr.To[int64](anyUser)
-	if assignsUsers {
+	if cluster.AssignsUsers {
 		user = nil
 	}
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, GenerateName: "client-"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, GenerateName: "client-"},
 		Spec: corev1.PodSpec{
 			RestartPolicy:                corev1.RestartPolicyNever,
 			AutomountServiceAccountToken: ptr.To(false),
@@ -83,7 +84,7 @@ func clientPod(c flameCluster, endpoint string, command []string) *corev1.Pod {
 			Volumes: []corev1.Volume{
 				volume("root", empty), volume("tmp", empty),
 				volume("config", corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-					LocalObjectReference: corev1.LocalObjectReference{Name: naming.Config(c.name)},
+					LocalObjectReference: corev1.LocalObjectReference{Name: naming.Config(c.Name)},
 					Items:                []corev1.KeyToPath{{Key: naming.ClientConfigKey, Path: naming.ClientConfigKey}},
 				}}),
 			},
@@ -94,5 +95,5 @@ func clientPod(c flameCluster, endpoint string, command []string) *corev1.Pod {
 // executorsOf returns the names of a cluster's executor manager pods.
 func executorsOf(t *testing.T, c flameCluster) uids {
 	t.Helper()
-	return c.living(t, flamev1alpha1.ComponentExecutorManager)
+	return c.Living(t, flamev1alpha1.ComponentExecutorManager)
 }

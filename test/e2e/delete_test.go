@@ -27,23 +27,23 @@ func TestDeletedClusterLeavesOnlyWhatItShouldKeep(t *testing.T) {
 	}
 	kept := create(t, namespace, "kept", withCache, withClaim, cacheClaim)
 	dropped := create(t, namespace, "dropped", withCache, withClaim, cacheClaim, deleteClaims)
-	kept.settled(t)
-	dropped.settled(t)
+	kept.Settled(t)
+	dropped.Settled(t)
 
 	kept.delete(t)
 	dropped.delete(t)
 	dropped.leaves(t)
-	kept.leaves(t, "PersistentVolumeClaim "+naming.SessionManager(kept.name),
-		"PersistentVolumeClaim objects-"+naming.ObjectCache(kept.name)+"-0")
+	kept.leaves(t, "PersistentVolumeClaim "+naming.SessionManager(kept.Name),
+		"PersistentVolumeClaim objects-"+naming.ObjectCache(kept.Name)+"-0")
 
 	t.Run("a new cluster of the same name takes the kept claims over", func(t *testing.T) {
-		create(t, namespace, "kept", withCache, withClaim, cacheClaim).settled(t)
+		create(t, namespace, "kept", withCache, withClaim, cacheClaim).Settled(t)
 	})
 }
 
 func (c flameCluster) delete(t *testing.T) {
 	t.Helper()
-	object, err := c.get(t.Context())
+	object, err := c.Get(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, k8s.Delete(t.Context(), object))
 }
@@ -65,6 +65,6 @@ func (c flameCluster) leaves(t *testing.T, wanted ...string) {
 		}
 		return nil
 	}
-	eventually(t, fmt.Sprintf("%s: leaves %q", c.name, wanted), check)
+	eventually(t, fmt.Sprintf("%s: leaves %q", c.Name, wanted), check)
 	steadily(t, "nothing comes back", check)
 }

@@ -29,13 +29,13 @@ var completed = regexp.MustCompile(`Completed on <?([a-z0-9-]+)>? in`)
 func TestFlameClusterRunsTasks(t *testing.T) {
 	t.Parallel()
 	c := create(t, newNamespace(t), "flame", withCache, withClaim)
-	status := c.settled(t)
+	status := c.Settled(t)
 
 	assert.True(t, status.SessionManager.Ready)
-	assert.Equal(t, naming.Endpoint(c.name, c.namespace), status.SessionManager.Endpoint)
+	assert.Equal(t, naming.Endpoint(c.Name, c.Namespace), status.SessionManager.Endpoint)
 	require.NotNil(t, status.ObjectCache)
 	assert.True(t, status.ObjectCache.Ready)
-	assert.Equal(t, naming.CacheEndpoint(c.name, c.namespace), status.ObjectCache.Endpoint)
+	assert.Equal(t, naming.CacheEndpoint(c.Name, c.Namespace), status.ObjectCache.Endpoint)
 	assertNamesNoPod(t, status, executorsOf(t, c))
 
 	t.Run("a client that knows only the endpoint of the status runs tasks", func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestFlameClusterRunsTasks(t *testing.T) {
 	})
 	t.Run("a token of Kubernetes is in no pod", func(t *testing.T) {
 		pods := &corev1.PodList{}
-		require.NoError(t, k8s.List(t.Context(), pods, client.InNamespace(c.namespace), ofCluster(c)))
+		require.NoError(t, k8s.List(t.Context(), pods, client.InNamespace(c.Namespace), ofCluster(c)))
 		for _, pod := range pods.Items {
 			for _, volume := range pod.Spec.Volumes {
 				assert.Nilf(t, volume.Projected, "volume %s of pod %s", volume.Name, pod.Name)
@@ -59,14 +59,14 @@ func TestFlameClusterRunsTasks(t *testing.T) {
 		}
 	})
 	t.Run("a cluster at rest is not written to", func(t *testing.T) {
-		before, err := c.get(t.Context())
+		before, err := c.Get(t.Context())
 		require.NoError(t, err)
 		steadily(t, "the FlameCluster stays as it is", unchanged(c, before.ResourceVersion))
 	})
 }
 
 func ofCluster(c flameCluster) client.MatchingLabels {
-	return client.MatchingLabels{flamev1alpha1.LabelCluster: c.name}
+	return client.MatchingLabels{flamev1alpha1.LabelCluster: c.Name}
 }
 
 // children returns every object that carries the cluster's label.
@@ -78,7 +78,7 @@ func children(t *testing.T, c flameCluster) []client.Object {
 	}
 	var found []client.Object
 	for _, list := range lists {
-		require.NoError(t, k8s.List(t.Context(), list, client.InNamespace(c.namespace), ofCluster(c)))
+		require.NoError(t, k8s.List(t.Context(), list, client.InNamespace(c.Namespace), ofCluster(c)))
 		objects, err := apimeta.ExtractList(list)
 		require.NoError(t, err)
 		for _, object := range objects {
@@ -90,7 +90,7 @@ func children(t *testing.T, c flameCluster) []client.Object {
 
 func assertOwned(t *testing.T, c flameCluster) {
 	t.Helper()
-	owner, err := c.get(t.Context())
+	owner, err := c.Get(t.Context())
 	require.NoError(t, err)
 	// Two Services, the ConfigMap, the ServiceAccount, the StatefulSet and its pod,
 	// the session manager with its claim, and an executor manager.
@@ -103,7 +103,7 @@ func assertOwned(t *testing.T, c flameCluster) {
 		case isClaim:
 			assert.Nilf(t, reference, "%T %s", object, object.GetName())
 		case object.GetLabels()[flamev1alpha1.LabelComponent] == flamev1alpha1.ComponentObjectCache && reference != nil && reference.Kind == "StatefulSet":
-			assert.Equal(t, naming.ObjectCache(c.name), reference.Name)
+			assert.Equal(t, naming.ObjectCache(c.Name), reference.Name)
 		case assert.NotNilf(t, reference, "%T %s", object, object.GetName()):
 			assert.Equalf(t, owner.UID, reference.UID, "%T %s", object, object.GetName())
 		}
@@ -113,7 +113,7 @@ func assertOwned(t *testing.T, c flameCluster) {
 // unchanged checks that nobody has written to a cluster.
 func unchanged(c flameCluster, resourceVersion string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		now, err := c.get(ctx)
+		now, err := c.Get(ctx)
 		if err == nil && now.ResourceVersion != resourceVersion {
 			err = fmt.Errorf("it was written to: %+v", now.Status)
 		}

@@ -16,21 +16,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/test/live"
 )
 
 // Where the operator is.
@@ -39,17 +31,37 @@ const (
 	operatorName      = "flame-operator-controller-manager"
 )
 
-// standIn is the image that takes the place of all three of Flame's.
-var standIn = "docker.io/xflops/flame-standin:v0.6.0"
-
-// The cluster under test. kube is for what k8s has no call for: logs, exec.
+// The cluster under test, and what these tests say most often of it.
 var (
-	config *rest.Config
-	k8s    client.WithWatch
-	kube   kubernetes.Interface
-	// assignsUsers is true on OpenShift, which refuses pods that name a user.
-	assignsUsers bool
+	cluster *live.Kubernetes
+	k8s     client.WithWatch
+	standIn string
+
+	eventually, steadily, mentions = live.Eventually, live.Steadily, live.Mentions
+	replicas, requests, claim      = live.Replicas, live.Requests, live.Claim
+	withCache, withClaim           = live.WithCache, live.WithClaim
 )
+
+type (
+	change = live.Change
+	uids   = live.UIDs
+)
+
+// flameCluster is a FlameCluster under test.
+type flameCluster struct{ live.Cluster }
+
+// nowhere is a label that no node has.
+var nowhere = map[string]string{"flame.xflops.io/e2e": "nowhere"}
+
+func newNamespace(t *testing.T) string {
+	t.Helper()
+	return cluster.NewNamespace(t)
+}
+
+func create(t *testing.T, namespace, name string, changes ...change) flameCluster {
+	t.Helper()
+	return flameCluster{cluster.Create(t, namespace, name, changes...)}
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -61,34 +73,11 @@ func TestMain(m *testing.M) {
 }
 
 // connect finds the cluster, and the operator on it.
-func connect() error {
-	if image := os.Getenv("STANDIN_IMAGE"); image != "" {
-		standIn = image
+func connect() (err error) {
+	if cluster, err = live.Connect(); err != nil {
+		return err
 	}
-	var err error
-	config, err = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-		clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
-	if err != nil {
-		return fmt.Errorf("find the cluster of KUBECONFIG: %w", err)
-	}
-	// Tests ask often, and the API server guards itself.
-	config.QPS = -1
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(flamev1alpha1.AddToScheme(scheme))
-	if k8s, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		return fmt.Errorf("reach the cluster of KUBECONFIG: %w", err)
-	}
-	if kube, err = kubernetes.NewForConfig(config); err != nil {
-		return fmt.Errorf("reach the cluster of KUBECONFIG: %w", err)
-	}
-	groups, err := kube.Discovery().ServerGroups()
-	if err != nil {
-		return fmt.Errorf("reach the cluster of KUBECONFIG: %w", err)
-	}
-	assignsUsers = slices.ContainsFunc(groups.Groups, func(group metav1.APIGroup) bool {
-		return group.Name == "security.openshift.io"
-	})
+	k8s, standIn = cluster.Client, cluster.StandIn
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	deployment := &appsv1.Deployment{}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/test/live"
 )
 
 // TestOperatorRestartsDuringScaleUp has the operator to itself: tests that run
@@ -28,7 +29,7 @@ func TestOperatorRestartsDuringScaleUp(t *testing.T) {
 	c := create(t, newNamespace(t), "flame", replicas(0), func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.NodeSelector = nowhere
 	})
-	c.settled(t)
+	c.Settled(t)
 	for _, restart := range []struct {
 		how      string
 		replicas int32
@@ -38,32 +39,32 @@ func TestOperatorRestartsDuringScaleUp(t *testing.T) {
 		{"gone without a word", 80, client.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}},
 	} {
 		t.Run("the operator is "+restart.how, func(t *testing.T) {
-			before := c.living(t, executors)
+			before := c.Living(t, executors)
 			events := c.watch(t, executors)
 			c.scale(t, restart.replicas)
 			eventually(t, "the scale-up begins", func(context.Context) error {
-				if n := len(c.living(t, executors)); n <= len(before) {
+				if n := len(c.Living(t, executors)); n <= len(before) {
 					return fmt.Errorf("there are %d pods", n)
 				}
 				return nil
 			})
 			old := operatorPod(t)
 			require.NoError(t, k8s.Delete(t.Context(), old, &restart.options))
-			now := c.has(t, executors, int(restart.replicas))
+			now := c.Has(t, executors, int(restart.replicas))
 			eventually(t, "the operator is there again", func(ctx context.Context) error { return operatorIsBack(ctx, old) })
-			c.status(t, "says how many there are", func(status *flamev1alpha1.FlameClusterStatus) error {
+			c.Status(t, "says how many there are", func(status *flamev1alpha1.FlameClusterStatus) error {
 				if status.ExecutorManager.Replicas != restart.replicas {
 					return fmt.Errorf("executor managers: %+v", status.ExecutorManager)
 				}
 				return nil
 			})
 			steadily(t, "there are as many as are wanted", func(context.Context) error {
-				if n := len(c.living(t, executors)); n != int(restart.replicas) {
+				if n := len(c.Living(t, executors)); n != int(restart.replicas) {
 					return fmt.Errorf("there are %d", n)
 				}
 				return nil
 			})
-			assert.True(t, now.contains(before), "those that were there stay")
+			assert.True(t, now.Contains(before), "those that were there stay")
 			assert.Equal(t, int(restart.replicas), mostAtOnce(events()), "the most pods that there were at once")
 		})
 	}
@@ -95,7 +96,7 @@ func operatorPod(t *testing.T) *corev1.Pod {
 	pods, err := operatorPods(t.Context())
 	require.NoError(t, err)
 	for i := range pods {
-		if lives(&pods[i]) {
+		if live.Lives(&pods[i]) {
 			return &pods[i]
 		}
 	}

@@ -14,58 +14,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// uids are the pods that live, by name.
-type uids map[string]types.UID
-
-// podUIDs returns those of pods that have neither ended nor been told to.
-func podUIDs(pods []corev1.Pod) uids {
-	result := uids{}
-	for i := range pods {
-		if lives(&pods[i]) {
-			result[pods[i].Name] = pods[i].UID
-		}
-	}
-	return result
-}
-
-func lives(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && pod.Status.Phase != corev1.PodFailed && pod.Status.Phase != corev1.PodSucceeded
-}
-
-// contains reports whether every pod of others is among these.
-func (u uids) contains(others uids) bool {
-	for name, uid := range others {
-		if u[name] != uid {
-			return false
-		}
-	}
-	return true
-}
-
-// overlaps reports whether any pod of others is among these.
-func (u uids) overlaps(others uids) bool {
-	for name, uid := range others {
-		if u[name] == uid {
-			return true
-		}
-	}
-	return false
-}
-
 // execute runs a script in a container and returns what it prints.
 func execute(ctx context.Context, namespace, pod, container, script string) (string, error) {
-	request := kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("exec").
+	request := cluster.Set.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
 			Container: container, Command: []string{"/bin/bash", "-c", script}, Stdout: true, Stderr: true,
 		}, scheme.ParameterCodec)
-	executor, err := remotecommand.NewWebSocketExecutor(config, "GET", request.URL().String())
+	executor, err := remotecommand.NewWebSocketExecutor(cluster.Config, "GET", request.URL().String())
 	if err != nil {
 		return "", err
 	}

@@ -24,10 +24,10 @@ import (
 func TestWhatOthersChangeComesBack(t *testing.T) {
 	t.Parallel()
 	c := create(t, newNamespace(t), "flame", replicas(2))
-	c.settled(t)
-	before := c.allLiving(t)
+	c.Settled(t)
+	before := c.AllLiving(t)
 	service, configMap := &corev1.Service{}, &corev1.ConfigMap{}
-	service.Name, configMap.Name = naming.SessionManager(c.name), naming.Config(c.name)
+	service.Name, configMap.Name = naming.SessionManager(c.Name), naming.Config(c.Name)
 
 	t.Run("a Service that was changed", func(t *testing.T) {
 		c.spoil(t, service, func() {
@@ -45,14 +45,14 @@ func TestWhatOthersChangeComesBack(t *testing.T) {
 	t.Run("a Service that was deleted", func(t *testing.T) { c.remove(t, service) })
 	t.Run("a ConfigMap that was deleted", func(t *testing.T) { c.remove(t, configMap) })
 
-	c.settled(t)
-	assert.Equal(t, before, c.allLiving(t), "no pod restarts for it")
+	c.Settled(t)
+	assert.Equal(t, before, c.AllLiving(t), "no pod restarts for it")
 }
 
 // spoil changes an object and waits until it is what it was.
 func (c flameCluster) spoil(t *testing.T, object client.Object, change func()) {
 	t.Helper()
-	object.SetNamespace(c.namespace)
+	object.SetNamespace(c.Namespace)
 	require.NoError(t, k8s.Get(t.Context(), client.ObjectKeyFromObject(object), object))
 	before := object.DeepCopyObject().(client.Object)
 	change()
@@ -68,7 +68,7 @@ func (c flameCluster) spoil(t *testing.T, object client.Object, change func()) {
 // remove deletes an object and waits until it is there again.
 func (c flameCluster) remove(t *testing.T, object client.Object) {
 	t.Helper()
-	object.SetNamespace(c.namespace)
+	object.SetNamespace(c.Namespace)
 	require.NoError(t, k8s.Get(t.Context(), client.ObjectKeyFromObject(object), object))
 	before := object.DeepCopyObject().(client.Object)
 	require.NoError(t, k8s.Delete(t.Context(), object))
@@ -104,18 +104,18 @@ func sameContent(before, after client.Object) error {
 func TestPodsThatGoComeBack(t *testing.T) {
 	t.Parallel()
 	c := create(t, newNamespace(t), "flame", replicas(2), withCache)
-	c.settled(t)
-	sessionManager := c.living(t, flamev1alpha1.ComponentSessionManager)
+	c.Settled(t)
+	sessionManager := c.Living(t, flamev1alpha1.ComponentSessionManager)
 
 	losses := map[string]func(t *testing.T, name string){
-		"an executor manager whose pod is deleted": func(t *testing.T, name string) { deletePod(t, c.namespace, name) },
+		"an executor manager whose pod is deleted": func(t *testing.T, name string) { deletePod(t, c.Namespace, name) },
 		"an executor manager that dies": func(t *testing.T, name string) {
-			kill(t, c.namespace, name, flamev1alpha1.ComponentExecutorManager, "flame-executor-manager")
+			kill(t, c.Namespace, name, flamev1alpha1.ComponentExecutorManager, "flame-executor-manager")
 		},
 	}
 	for what, lose := range losses {
 		t.Run(what, func(t *testing.T) {
-			before := c.has(t, flamev1alpha1.ComponentExecutorManager, 2)
+			before := c.Has(t, flamev1alpha1.ComponentExecutorManager, 2)
 			lost := anyOf(before)
 			lose(t, lost)
 			eventually(t, "it is replaced under another name", func(context.Context) error {
@@ -125,32 +125,32 @@ func TestPodsThatGoComeBack(t *testing.T) {
 				}
 				return nil
 			})
-			c.settled(t)
-			after := c.has(t, flamev1alpha1.ComponentExecutorManager, 2)
-			assert.True(t, after.overlaps(before), "the other one is not concerned")
+			c.Settled(t)
+			after := c.Has(t, flamev1alpha1.ComponentExecutorManager, 2)
+			assert.True(t, after.Overlaps(before), "the other one is not concerned")
 		})
 	}
 	t.Run("an object cache whose pod is deleted", func(t *testing.T) {
-		before := c.has(t, flamev1alpha1.ComponentObjectCache, 1)
-		deletePod(t, c.namespace, naming.ObjectCache(c.name)+"-0")
+		before := c.Has(t, flamev1alpha1.ComponentObjectCache, 1)
+		deletePod(t, c.Namespace, naming.ObjectCache(c.Name)+"-0")
 		eventually(t, "it is replaced", isReplaced(t, c, flamev1alpha1.ComponentObjectCache, before))
-		c.settled(t)
+		c.Settled(t)
 	})
-	assert.Equal(t, sessionManager, c.living(t, flamev1alpha1.ComponentSessionManager), "the session manager is not concerned")
+	assert.Equal(t, sessionManager, c.Living(t, flamev1alpha1.ComponentSessionManager), "the session manager is not concerned")
 
 	// Whoever is connected to a session manager that vanishes may take as long to
 	// notice as TCP does, so nothing is said of executor managers after this.
 	t.Run("a session manager whose pod is deleted", func(t *testing.T) {
-		deletePod(t, c.namespace, naming.SessionManager(c.name))
+		deletePod(t, c.Namespace, naming.SessionManager(c.Name))
 		eventually(t, "it is replaced", isReplaced(t, c, flamev1alpha1.ComponentSessionManager, sessionManager))
-		c.says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionTrue, flamev1alpha1.ReasonReady)
+		c.Says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionTrue, flamev1alpha1.ReasonReady)
 	})
 }
 
 // isReplaced checks that as many other pods of a component live as did before.
 func isReplaced(t *testing.T, c flameCluster, component string, before uids) func(context.Context) error {
 	return func(context.Context) error {
-		if now := c.living(t, component); len(now) != len(before) || now.overlaps(before) {
+		if now := c.Living(t, component); len(now) != len(before) || now.Overlaps(before) {
 			return fmt.Errorf("there were %v, and there are %v", before, now)
 		}
 		return nil

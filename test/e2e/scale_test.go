@@ -25,7 +25,7 @@ import (
 // scale does what kubectl scale does.
 func (c flameCluster) scale(t *testing.T, n int32) {
 	t.Helper()
-	object, err := c.get(t.Context())
+	object, err := c.Get(t.Context())
 	require.NoError(t, err)
 	scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: n}}
 	require.NoError(t, k8s.SubResource("scale").Update(t.Context(), object, client.WithSubResourceBody(scale)))
@@ -34,27 +34,27 @@ func (c flameCluster) scale(t *testing.T, n int32) {
 func TestScale(t *testing.T) {
 	t.Parallel()
 	c := create(t, newNamespace(t), "flame")
-	c.settled(t)
-	sessionManager := c.living(t, flamev1alpha1.ComponentSessionManager)
+	c.Settled(t)
+	sessionManager := c.Living(t, flamev1alpha1.ComponentSessionManager)
 
 	before := executorsOf(t, c)
 	for _, n := range []int32{3, 1, 0, 2} {
 		c.scale(t, n)
-		status := c.settled(t)
-		now := c.has(t, flamev1alpha1.ComponentExecutorManager, int(n))
-		assert.Truef(t, now.contains(before) || before.contains(now),
+		status := c.Settled(t)
+		now := c.Has(t, flamev1alpha1.ComponentExecutorManager, int(n))
+		assert.Truef(t, now.Contains(before) || before.Contains(now),
 			"scaling to %d only adds or only removes: there were %v, and there are %v", n, before, now)
 		assert.EqualValues(t, n, status.ExecutorManager.Replicas)
 		assertScale(t, c, n)
 		before = now
 	}
-	assert.Equal(t, sessionManager, c.living(t, flamev1alpha1.ComponentSessionManager), "the session manager is not concerned")
+	assert.Equal(t, sessionManager, c.Living(t, flamev1alpha1.ComponentSessionManager), "the session manager is not concerned")
 }
 
 // assertScale looks at the cluster as an autoscaler of Kubernetes would.
 func assertScale(t *testing.T, c flameCluster, n int32) {
 	t.Helper()
-	object, err := c.get(t.Context())
+	object, err := c.Get(t.Context())
 	require.NoError(t, err)
 	scale := &autoscalingv1.Scale{}
 	require.NoError(t, k8s.SubResource("scale").Get(t.Context(), object, scale))
@@ -63,7 +63,7 @@ func assertScale(t *testing.T, c flameCluster, n int32) {
 	selector, err := labels.Parse(scale.Status.Selector)
 	require.NoError(t, err)
 	selected := &corev1.PodList{}
-	require.NoError(t, k8s.List(t.Context(), selected, client.InNamespace(c.namespace), client.MatchingLabelsSelector{Selector: selector}))
+	require.NoError(t, k8s.List(t.Context(), selected, client.InNamespace(c.Namespace), client.MatchingLabelsSelector{Selector: selector}))
 	assert.Len(t, selected.Items, int(n), "the pods that the scale's selector selects")
 }
 
@@ -84,12 +84,12 @@ func assertNeverMoreAtOnce(t *testing.T, maxExecutors int32) {
 	c := create(t, newNamespace(t), "flame", replicas(0), func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.MaxExecutors = maxExecutors
 	})
-	c.settled(t)
-	c.says(t, flamev1alpha1.ConditionExecutorsReady, metav1.ConditionTrue, flamev1alpha1.ReasonNoneWanted)
-	api := c.flame(t)
-	api.session(t, session, tasks, 500)
+	c.Settled(t)
+	c.Says(t, flamev1alpha1.ConditionExecutorsReady, metav1.ConditionTrue, flamev1alpha1.ReasonNoneWanted)
+	api := c.Flame(t)
+	api.Session(t, session, tasks, 500)
 	steadily(t, "tasks wait while there are no executor managers", func(ctx context.Context) error {
-		counts, err := api.tasks(ctx, session)
+		counts, err := api.Tasks(ctx, session)
 		if err == nil && counts[flamev1.TaskState_TASK_STATE_PENDING] != tasks {
 			err = fmt.Errorf("the tasks are %v", counts)
 		}
@@ -99,7 +99,7 @@ func assertNeverMoreAtOnce(t *testing.T, maxExecutors int32) {
 	c.scale(t, 2)
 	most := 0
 	eventually(t, "the tasks succeed", func(ctx context.Context) error {
-		busy, err := api.busy(ctx)
+		busy, err := api.Busy(ctx)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func assertNeverMoreAtOnce(t *testing.T, maxExecutors int32) {
 			require.LessOrEqualf(t, n, int(maxExecutors), "executors at work at once on node %s", node)
 			most = max(most, n)
 		}
-		return api.haveSucceeded(ctx, session, tasks)
+		return api.HaveSucceeded(ctx, session, tasks)
 	})
 	assert.EqualValues(t, maxExecutors, most, "the most executors that were at work on one node")
 }

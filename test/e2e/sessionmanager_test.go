@@ -19,6 +19,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/test/live"
 )
 
 // Enough tasks to be in the middle of them for a while.
@@ -29,16 +30,16 @@ const (
 )
 
 // inTheMiddle waits until some tasks of a session have succeeded.
-func inTheMiddle(t *testing.T, api flame, session string) {
+func inTheMiddle(t *testing.T, api live.Flame, session string) {
 	t.Helper()
 	eventually(t, "some tasks have succeeded", func(ctx context.Context) error {
-		counts, err := api.tasks(ctx, session)
+		counts, err := api.Tasks(ctx, session)
 		if err == nil && counts[flamev1.TaskState_TASK_STATE_SUCCEED] < someTasks {
 			err = fmt.Errorf("its tasks are %v", counts)
 		}
 		return err
 	})
-	counts, err := api.tasks(t.Context(), session)
+	counts, err := api.Tasks(t.Context(), session)
 	require.NoError(t, err)
 	require.Lessf(t, counts[flamev1.TaskState_TASK_STATE_SUCCEED], manyTasks, "too late: the tasks are %v", counts)
 }
@@ -47,16 +48,16 @@ func TestSessionManagerDiesWhileTasksRun(t *testing.T) {
 	t.Parallel()
 	const session = "survivor"
 	c := create(t, newNamespace(t), "flame", replicas(2))
-	c.settled(t)
-	before := c.allLiving(t)
-	api := c.flame(t)
-	api.session(t, session, manyTasks, milliseconds)
+	c.Settled(t)
+	before := c.AllLiving(t)
+	api := c.Flame(t)
+	api.Session(t, session, manyTasks, milliseconds)
 	inTheMiddle(t, api, session)
 
-	name := naming.SessionManager(c.name)
-	kill(t, c.namespace, name, sessionManager, "flame-session-manager")
+	name := naming.SessionManager(c.Name)
+	kill(t, c.Namespace, name, sessionManager, "flame-session-manager")
 	eventually(t, "its container is started again", func(ctx context.Context) error {
-		pod, err := getPod(ctx, c.namespace, name)
+		pod, err := getPod(ctx, c.Namespace, name)
 		if err != nil {
 			return err
 		}
@@ -65,30 +66,30 @@ func TestSessionManagerDiesWhileTasksRun(t *testing.T) {
 		}
 		return nil
 	})
-	api.succeed(t, session, manyTasks)
-	c.settled(t)
-	assert.Equal(t, before, c.allLiving(t), "it is started again in its pod, and the executor managers connect again")
+	api.Succeed(t, session, manyTasks)
+	c.Settled(t)
+	assert.Equal(t, before, c.AllLiving(t), "it is started again in its pod, and the executor managers connect again")
 }
 
 func TestSessionManagerIsReplacedWhileTasksRun(t *testing.T) {
 	t.Parallel()
 	const session = "survivor"
 	c := create(t, newNamespace(t), "flame", replicas(2), withClaim)
-	c.settled(t)
-	working, old := c.living(t, executors), c.living(t, sessionManager)
-	api := c.flame(t)
-	api.session(t, session, manyTasks, milliseconds)
+	c.Settled(t)
+	working, old := c.Living(t, executors), c.Living(t, sessionManager)
+	api := c.Flame(t)
+	api.Session(t, session, manyTasks, milliseconds)
 	inTheMiddle(t, api, session)
 
 	events := c.watch(t, sessionManager)
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.ScheduleIntervalMilliseconds = 150 })
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.ScheduleIntervalMilliseconds = 150 })
 	eventually(t, "the session manager is replaced", isReplaced(t, c, sessionManager, old))
-	api.succeed(t, session, manyTasks)
-	c.settled(t)
-	assert.Equal(t, working, c.living(t, executors), "the executor managers stay, and connect again")
+	api.Succeed(t, session, manyTasks)
+	c.Settled(t)
+	assert.Equal(t, working, c.Living(t, executors), "the executor managers stay, and connect again")
 	assertWithdrawnFirst(t, events())
 
-	nodes, err := api.nodes(t.Context())
+	nodes, err := api.Nodes(t.Context())
 	require.NoError(t, err)
 	for name := range working {
 		assert.Equal(t, flamev1.NodeState_NODE_STATE_READY, nodes[name], "node %s", name)
@@ -99,8 +100,8 @@ func TestSessionManagerIsReplacedWhileTasksRun(t *testing.T) {
 // the pods as they were after each change.
 func (c flameCluster) watch(t *testing.T, component string) func() []watch.Event {
 	t.Helper()
-	watcher, err := k8s.Watch(t.Context(), &corev1.PodList{}, client.InNamespace(c.namespace), client.MatchingLabels{
-		flamev1alpha1.LabelCluster: c.name, flamev1alpha1.LabelComponent: component,
+	watcher, err := k8s.Watch(t.Context(), &corev1.PodList{}, client.InNamespace(c.Namespace), client.MatchingLabels{
+		flamev1alpha1.LabelCluster: c.Name, flamev1alpha1.LabelComponent: component,
 	})
 	require.NoError(t, err)
 	var events []watch.Event

@@ -25,13 +25,13 @@ func TestExecutorManagersWaitForTheSessionManager(t *testing.T) {
 	c := create(t, newNamespace(t), "flame", replicas(2), func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.SessionManager.NodeSelector = nowhere
 	})
-	status := c.says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonPending,
+	status := c.Says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonPending,
 		"nodes are available", "node affinity/selector")
 	assert.Equal(t, flamev1alpha1.StatePending, status.State)
 
-	waiting := c.has(t, flamev1alpha1.ComponentExecutorManager, 2)
+	waiting := c.Has(t, flamev1alpha1.ComponentExecutorManager, 2)
 	check := func(ctx context.Context) error {
-		pods, err := c.pods(ctx, flamev1alpha1.ComponentExecutorManager)
+		pods, err := c.Pods(ctx, flamev1alpha1.ComponentExecutorManager)
 		for i := range pods {
 			if err == nil {
 				err = isInInit(&pods[i])
@@ -41,13 +41,13 @@ func TestExecutorManagersWaitForTheSessionManager(t *testing.T) {
 	}
 	eventually(t, "executor managers wait in an init container", check)
 	steadily(t, "they wait", check)
-	status = c.says(t, flamev1alpha1.ConditionExecutorsReady, metav1.ConditionFalse, flamev1alpha1.ReasonStarting,
+	status = c.Says(t, flamev1alpha1.ConditionExecutorsReady, metav1.ConditionFalse, flamev1alpha1.ReasonStarting,
 		"0 of 2", "waits for the session manager")
 	assert.Equal(t, flamev1alpha1.StatePending, status.State)
-	assertNamesNoPod(t, status, c.allLiving(t))
+	assertNamesNoPod(t, status, c.AllLiving(t))
 
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.NodeSelector = nil })
-	assertNamesNoPod(t, c.settled(t), waiting)
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.NodeSelector = nil })
+	assertNamesNoPod(t, c.Settled(t), waiting)
 	assert.Equal(t, waiting, executorsOf(t, c), "those that waited are those that run")
 }
 
@@ -64,39 +64,39 @@ func isInInit(pod *corev1.Pod) error {
 func TestImageOfTheSessionManagerThatCannotBePulled(t *testing.T) {
 	t.Parallel()
 	c := create(t, newNamespace(t), "flame", func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.Image = unpullable })
-	status := c.says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonImagePull,
+	status := c.Says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonImagePull,
 		"cannot pull", unpullable)
 	assert.Equal(t, flamev1alpha1.StateFailed, status.State)
 	assert.NoError(t, mentions(status.Message, "session manager", "cannot pull", unpullable))
-	assertNamesNoPod(t, status, c.allLiving(t))
-	executors := c.has(t, flamev1alpha1.ComponentExecutorManager, 1)
+	assertNamesNoPod(t, status, c.AllLiving(t))
+	executors := c.Has(t, flamev1alpha1.ComponentExecutorManager, 1)
 
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.Image = standIn })
-	c.settled(t)
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.Image = standIn })
+	c.Settled(t)
 	assert.Equal(t, executors, executorsOf(t, c), "the executor managers are not concerned")
 }
 
 func TestImageOfTheExecutorManagersThatCannotBePulled(t *testing.T) {
 	t.Parallel()
 	c := create(t, newNamespace(t), "flame", replicas(2))
-	c.settled(t)
+	c.Settled(t)
 	working := executorsOf(t, c)
 
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Image = unpullable })
-	status := c.says(t, flamev1alpha1.ConditionProgressing, metav1.ConditionFalse, flamev1alpha1.ReasonUpdateStopped, "cannot pull", unpullable)
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Image = unpullable })
+	status := c.Says(t, flamev1alpha1.ConditionProgressing, metav1.ConditionFalse, flamev1alpha1.ReasonUpdateStopped, "cannot pull", unpullable)
 	assert.Equal(t, flamev1alpha1.StateRunning, status.State, "the old ones work")
 	assert.EqualValues(t, 2, status.ExecutorManager.Ready)
-	assertNamesNoPod(t, status, c.allLiving(t))
+	assertNamesNoPod(t, status, c.AllLiving(t))
 	steadily(t, "the old ones stay", func(context.Context) error {
-		if now := executorsOf(t, c); !now.contains(working) {
+		if now := executorsOf(t, c); !now.Contains(working) {
 			return fmt.Errorf("they were %v, and there are %v", working, now)
 		}
 		return nil
 	})
 
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Image = standIn })
-	c.settled(t)
-	assert.Equal(t, working, c.has(t, flamev1alpha1.ComponentExecutorManager, 2), "the update was taken back")
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Image = standIn })
+	c.Settled(t)
+	assert.Equal(t, working, c.Has(t, flamev1alpha1.ComponentExecutorManager, 2), "the update was taken back")
 }
 
 func TestResourcesThatFitNowhere(t *testing.T) {
@@ -106,17 +106,17 @@ func TestResourcesThatFitNowhere(t *testing.T) {
 	c := create(t, newNamespace(t), "flame", func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.Resources = corev1.ResourceRequirements{Requests: asked, Limits: limits}
 	})
-	status := c.says(t, flamev1alpha1.ConditionExecutorsReady, metav1.ConditionFalse, flamev1alpha1.ReasonPending,
+	status := c.Says(t, flamev1alpha1.ConditionExecutorsReady, metav1.ConditionFalse, flamev1alpha1.ReasonPending,
 		"0 of 1", "waits for a node", "Insufficient memory")
 	assert.Equal(t, flamev1alpha1.StatePending, status.State)
-	c.says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionTrue, flamev1alpha1.ReasonReady)
-	status = c.says(t, flamev1alpha1.ConditionReady, metav1.ConditionFalse, flamev1alpha1.ReasonNotReady, "Insufficient memory")
+	c.Says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionTrue, flamev1alpha1.ReasonReady)
+	status = c.Says(t, flamev1alpha1.ConditionReady, metav1.ConditionFalse, flamev1alpha1.ReasonNotReady, "Insufficient memory")
 	assert.NoError(t, mentions(status.Message, "Insufficient memory"))
-	assertNamesNoPod(t, status, c.allLiving(t))
+	assertNamesNoPod(t, status, c.AllLiving(t))
 
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) {
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.Resources = corev1.ResourceRequirements{Requests: requests("32Mi")}
 	})
-	c.settled(t)
-	c.has(t, flamev1alpha1.ComponentExecutorManager, 1)
+	c.Settled(t)
+	c.Has(t, flamev1alpha1.ComponentExecutorManager, 1)
 }

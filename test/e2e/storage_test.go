@@ -22,20 +22,20 @@ func TestStorageURIFromASecret(t *testing.T) {
 	t.Parallel()
 	const uri = "fs:///var/lib/flame/elsewhere"
 	c := create(t, newNamespace(t), "flame", storageFromSecret)
-	status := c.says(t, flamev1alpha1.ConditionProgressing, metav1.ConditionTrue, flamev1alpha1.ReasonWaitingForReference,
+	status := c.Says(t, flamev1alpha1.ConditionProgressing, metav1.ConditionTrue, flamev1alpha1.ReasonWaitingForReference,
 		`Secret "storage"`, "does not exist")
 	assert.Equal(t, flamev1alpha1.StatePending, status.State)
 	assert.NoError(t, mentions(status.Message, `Secret "storage"`))
-	assert.Empty(t, c.allLiving(t), "nothing runs without it")
+	assert.Empty(t, c.AllLiving(t), "nothing runs without it")
 
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "storage"}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: "storage"}}
 	require.NoError(t, k8s.Create(t.Context(), secret))
-	c.says(t, flamev1alpha1.ConditionProgressing, metav1.ConditionTrue, flamev1alpha1.ReasonWaitingForReference, `no key "uri"`)
+	c.Says(t, flamev1alpha1.ConditionProgressing, metav1.ConditionTrue, flamev1alpha1.ReasonWaitingForReference, `no key "uri"`)
 	secret.StringData = map[string]string{"uri": uri}
 	require.NoError(t, k8s.Update(t.Context(), secret))
-	c.settled(t)
+	c.Settled(t)
 
-	text, err := execute(t.Context(), c.namespace, naming.SessionManager(c.name), sessionManager, "cat /etc/flame/"+naming.ServerConfigKey+"; ls /var/lib/flame")
+	text, err := execute(t.Context(), c.Namespace, naming.SessionManager(c.Name), sessionManager, "cat /etc/flame/"+naming.ServerConfigKey+"; ls /var/lib/flame")
 	require.NoError(t, err)
 	assert.NoError(t, mentions(text, uri, "elsewhere"), "the session manager keeps its state there")
 	for _, object := range children(t, c) {
@@ -60,14 +60,14 @@ func TestSessionManagerThatCrashesIsToldAndMended(t *testing.T) {
 	}
 	require.NoError(t, k8s.Create(t.Context(), secret))
 	c := create(t, namespace, "flame", storageFromSecret)
-	status := c.says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonCrashing, "exit code")
+	status := c.Says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonCrashing, "exit code")
 	assert.Equal(t, flamev1alpha1.StateFailed, status.State)
-	assertNamesNoPod(t, status, c.allLiving(t))
-	waiting := c.has(t, executors, 1)
+	assertNamesNoPod(t, status, c.AllLiving(t))
+	waiting := c.Has(t, executors, 1)
 
 	// Nothing tells of a changed Secret: it is read again every minute.
 	secret.StringData = map[string]string{"uri": "fs:///var/lib/flame/session"}
 	require.NoError(t, k8s.Update(t.Context(), secret))
-	c.settled(t)
-	assert.Equal(t, waiting, c.living(t, executors), "the executor manager has waited")
+	c.Settled(t)
+	assert.Equal(t, waiting, c.Living(t, executors), "the executor manager has waited")
 }

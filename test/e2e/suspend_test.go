@@ -22,12 +22,12 @@ func TestSuspendAndResume(t *testing.T) {
 	t.Parallel()
 	const session = "sleeper"
 	c := create(t, newNamespace(t), "flame", withCache, withClaim)
-	c.settled(t)
-	api := c.flame(t)
-	api.session(t, session, 2, 10)
-	api.succeed(t, session, 2)
+	c.Settled(t)
+	api := c.Flame(t)
+	api.Session(t, session, 2, 10)
+	api.Succeed(t, session, 2)
 
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.Suspend = true })
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.Suspend = true })
 	eventually(t, "there are no pods", func(context.Context) error {
 		for _, object := range children(t, c) {
 			if pod, ok := object.(*corev1.Pod); ok {
@@ -36,7 +36,7 @@ func TestSuspendAndResume(t *testing.T) {
 		}
 		return nil
 	})
-	status := c.says(t, flamev1alpha1.ConditionReady, metav1.ConditionFalse, flamev1alpha1.ReasonSuspended)
+	status := c.Says(t, flamev1alpha1.ConditionReady, metav1.ConditionFalse, flamev1alpha1.ReasonSuspended)
 	assert.Equal(t, flamev1alpha1.StateSuspended, status.State)
 	assert.False(t, status.SessionManager.Ready)
 	assert.Zero(t, status.ExecutorManager.Replicas)
@@ -44,9 +44,9 @@ func TestSuspendAndResume(t *testing.T) {
 	// Two Services, the ConfigMap, the ServiceAccount, the StatefulSet, the claim.
 	assert.Len(t, children(t, c), 6, "everything but the pods stays")
 
-	c.apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.Suspend = false })
-	c.settled(t)
-	sessions, err := api.sessions(t.Context())
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.Suspend = false })
+	c.Settled(t)
+	sessions, err := api.Sessions(t.Context())
 	require.NoError(t, err)
 	assert.Contains(t, sessions, session, "it is back with its sessions")
 }

@@ -6,24 +6,12 @@
 package e2e
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
-
-// mentions says which of the words are not in a text.
-func mentions(text string, words ...string) error {
-	for _, word := range words {
-		if !strings.Contains(text, word) {
-			return fmt.Errorf("%q is not in %q", word, text)
-		}
-	}
-	return nil
-}
 
 // assertNamesNoPod makes sure that what people read of a cluster, and compare
 // over time, holds no name that changes with every pod.

@@ -34,28 +34,28 @@ func TestSameNameInTwoNamespaces(t *testing.T) {
 func assertApart(t *testing.T, one, other flameCluster) {
 	t.Helper()
 	for _, c := range []flameCluster{one, other} {
-		c.settled(t)
-		own := c.has(t, flamev1alpha1.ComponentExecutorManager, 1)
-		session := "of-" + c.namespace + "-" + c.name
-		api := c.flame(t)
-		api.session(t, session, 2, 10)
-		api.succeed(t, session, 2)
-		nodes, err := api.nodes(t.Context())
+		c.Settled(t)
+		own := c.Has(t, flamev1alpha1.ComponentExecutorManager, 1)
+		session := "of-" + c.Namespace + "-" + c.Name
+		api := c.Flame(t)
+		api.Session(t, session, 2, 10)
+		api.Succeed(t, session, 2)
+		nodes, err := api.Nodes(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, slices.Sorted(maps.Keys(own)), slices.Sorted(maps.Keys(nodes)), "the nodes of %s", c.name)
-		sessions, err := api.sessions(t.Context())
+		assert.Equal(t, slices.Sorted(maps.Keys(own)), slices.Sorted(maps.Keys(nodes)), "the nodes of %s", c.Name)
+		sessions, err := api.Sessions(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, []string{session}, sessions, "the sessions of %s", c.name)
+		assert.Equal(t, []string{session}, sessions, "the sessions of %s", c.Name)
 	}
 
-	before := other.allLiving(t)
+	before := other.AllLiving(t)
 	one.delete(t)
 	one.leaves(t)
 	steadily(t, "the other cluster stays as it is", func(context.Context) error {
-		if now := other.allLiving(t); !maps.Equal(now, before) {
+		if now := other.AllLiving(t); !maps.Equal(now, before) {
 			return fmt.Errorf("its pods were %v and are %v", before, now)
 		}
 		return nil
 	})
-	other.settled(t)
+	other.Settled(t)
 }

@@ -1,9 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build e2e
-
-package e2e
+package live
 
 import (
 	"context"
@@ -14,9 +12,9 @@ import (
 )
 
 const (
-	// patience is how long anything may take that is bound to happen. Tests check
+	// Patience is how long anything may take that is bound to happen. Tests check
 	// order and outcome, so it is generous: a slow machine fails no test.
-	patience = 2 * time.Minute
+	Patience = 2 * time.Minute
 	// interval is the time between two looks.
 	interval = 250 * time.Millisecond
 	// oneLook is how long a look may take before it counts as failed.
@@ -25,11 +23,11 @@ const (
 	aWhile = 5 * time.Second
 )
 
-// eventually repeats check until it returns nil, and fails the test with its
-// last error when patience is at an end.
-func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
+// Eventually repeats check until it returns nil, and fails the test with its
+// last error when Patience is at an end.
+func Eventually(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
 	look := func() error {
 		one, cancel := context.WithTimeout(ctx, oneLook)
@@ -41,7 +39,7 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 	for last != nil {
 		select {
 		case <-ctx.Done():
-			require.FailNowf(t, "not within "+patience.String()+": "+what, "%v", last)
+			require.FailNowf(t, "not within "+Patience.String()+": "+what, "%v", last)
 		case <-time.After(interval):
 		}
 		// An error that is only the deadline's tells less than the one before it.
@@ -52,8 +50,8 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 	t.Logf("%6.1fs  %s", time.Since(start).Seconds(), what)
 }
 
-// steadily fails the test if check returns an error within a while.
-func steadily(t *testing.T, what string, check func(ctx context.Context) error) {
+// Steadily fails the test if check returns an error within a while.
+func Steadily(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
 	for end := time.Now().Add(aWhile); time.Now().Before(end); time.Sleep(interval) {
 		require.NoErrorf(t, check(t.Context()), "not for %s: %s", aWhile, what)

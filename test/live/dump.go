@@ -1,9 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build e2e
-
-package e2e
+package live
 
 import (
 	"cmp"
@@ -25,21 +23,21 @@ import (
 const logLines = 40
 
 // dump prints all that tells why a test failed in a namespace.
-func dump(ctx context.Context, t *testing.T, namespace string) {
+func (k *Kubernetes) dump(ctx context.Context, t *testing.T, namespace string) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "everything in namespace %s:\n", namespace)
 	in := client.InNamespace(namespace)
-	dumpClusters(ctx, &out, in)
+	k.dumpClusters(ctx, &out, in)
 	pods := &corev1.PodList{}
-	report(&out, k8s.List(ctx, pods, in))
+	report(&out, k.Client.List(ctx, pods, in))
 	for i := range pods.Items {
 		dumpPod(&out, &pods.Items[i])
 	}
-	dumpEvents(ctx, &out, in)
+	k.dumpEvents(ctx, &out, in)
 	for i := range pods.Items {
-		dumpLogs(ctx, &out, &pods.Items[i])
+		k.dumpLogs(ctx, &out, &pods.Items[i])
 	}
-	dumpOperator(ctx, &out, namespace)
+	k.dumpOperator(ctx, &out, namespace)
 	t.Log(out.String())
 }
 
@@ -49,9 +47,9 @@ func report(out *strings.Builder, err error) {
 	}
 }
 
-func dumpClusters(ctx context.Context, out *strings.Builder, in client.InNamespace) {
+func (k *Kubernetes) dumpClusters(ctx context.Context, out *strings.Builder, in client.InNamespace) {
 	clusters := &flamev1alpha1.FlameClusterList{}
-	report(out, k8s.List(ctx, clusters, in))
+	report(out, k.Client.List(ctx, clusters, in))
 	for i := range clusters.Items {
 		clusters.Items[i].ManagedFields = nil
 		text, err := yaml.Marshal(clusters.Items[i])
@@ -75,9 +73,9 @@ func dumpPod(out *strings.Builder, pod *corev1.Pod) {
 	}
 }
 
-func dumpEvents(ctx context.Context, out *strings.Builder, in client.InNamespace) {
+func (k *Kubernetes) dumpEvents(ctx context.Context, out *strings.Builder, in client.InNamespace) {
 	events := &corev1.EventList{}
-	report(out, k8s.List(ctx, events, in))
+	report(out, k.Client.List(ctx, events, in))
 	slices.SortFunc(events.Items, func(a, b corev1.Event) int {
 		return cmp.Compare(a.CreationTimestamp.Unix(), b.CreationTimestamp.Unix())
 	})
@@ -88,18 +86,18 @@ func dumpEvents(ctx context.Context, out *strings.Builder, in client.InNamespace
 	}
 }
 
-func dumpLogs(ctx context.Context, out *strings.Builder, pod *corev1.Pod) {
+func (k *Kubernetes) dumpLogs(ctx context.Context, out *strings.Builder, pod *corev1.Pod) {
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if status.ContainerID == "" {
 			continue
 		}
 		fmt.Fprintf(out, "--- Log of %s/%s\n", pod.Name, status.Name)
-		text, err := logs(ctx, pod, corev1.PodLogOptions{Container: status.Name, TailLines: ptr.To[int64](logLines)})
+		text, err := k.Logs(ctx, pod, corev1.PodLogOptions{Container: status.Name, TailLines: ptr.To[int64](logLines)})
 		report(out, err)
 		out.WriteString(text)
 		if status.RestartCount > 0 {
 			fmt.Fprintln(out, "--- and of the container before")
-			text, err := logs(ctx, pod, corev1.PodLogOptions{Container: status.Name, TailLines: ptr.To[int64](logLines), Previous: true})
+			text, err := k.Logs(ctx, pod, corev1.PodLogOptions{Container: status.Name, TailLines: ptr.To[int64](logLines), Previous: true})
 			report(out, err)
 			out.WriteString(text)
 		}
@@ -107,12 +105,14 @@ func dumpLogs(ctx context.Context, out *strings.Builder, pod *corev1.Pod) {
 }
 
 // dumpOperator prints what the operator says of a namespace.
-func dumpOperator(ctx context.Context, out *strings.Builder, namespace string) {
+func (k *Kubernetes) dumpOperator(ctx context.Context, out *strings.Builder, namespace string) {
 	pods := &corev1.PodList{}
-	report(out, k8s.List(ctx, pods, client.InNamespace(operatorNamespace)))
+	report(out, k.Client.List(ctx, pods, client.MatchingLabels{
+		"app.kubernetes.io/name": "flame-operator", "app.kubernetes.io/component": "controller-manager",
+	}))
 	for i := range pods.Items {
 		fmt.Fprintf(out, "--- Log of the operator in %s\n", pods.Items[i].Name)
-		text, err := logs(ctx, &pods.Items[i], corev1.PodLogOptions{})
+		text, err := k.Logs(ctx, &pods.Items[i], corev1.PodLogOptions{})
 		report(out, err)
 		for line := range strings.Lines(text) {
 			if strings.Contains(line, namespace) {
@@ -122,7 +122,8 @@ func dumpOperator(ctx context.Context, out *strings.Builder, namespace string) {
 	}
 }
 
-func logs(ctx context.Context, pod *corev1.Pod, options corev1.PodLogOptions) (string, error) {
-	text, err := kube.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &options).DoRaw(ctx)
+// Logs returns what a container of a pod has written.
+func (k *Kubernetes) Logs(ctx context.Context, pod *corev1.Pod, options corev1.PodLogOptions) (string, error) {
+	text, err := k.Set.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &options).DoRaw(ctx)
 	return string(text), err
 }

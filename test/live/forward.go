@@ -1,9 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build e2e
-
-package e2e
+package live
 
 import (
 	"context"
@@ -21,10 +19,10 @@ import (
 
 // forwardTo returns a dialer for a port of a pod, through the API server. Each
 // dial finds the pod anew, so that a client outlives a pod.
-func forwardTo(namespace, pod string, port int32) func(context.Context, string) (net.Conn, error) {
+func (k *Kubernetes) forwardTo(namespace, pod string, port int32) func(context.Context, string) (net.Conn, error) {
 	return func(context.Context, string) (net.Conn, error) {
-		request := kube.CoreV1().RESTClient().Get().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward")
-		dialer, err := portforward.NewSPDYOverWebsocketDialerForStreaming(request.URL(), config)
+		request := k.Set.CoreV1().RESTClient().Get().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward")
+		dialer, err := portforward.NewSPDYOverWebsocketDialerForStreaming(request.URL(), k.Config)
 		if err != nil {
 			return nil, err
 		}

@@ -1,9 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build e2e
-
-package e2e
+package live
 
 import (
 	"context"
@@ -12,14 +10,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// newNamespace makes a namespace that lasts as long as the test.
-func newNamespace(t *testing.T) string {
+// NewNamespace makes a namespace that lasts as long as the test.
+func (k *Kubernetes) NewNamespace(t *testing.T) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "flame-e2e-",
@@ -29,25 +28,26 @@ func newNamespace(t *testing.T) string {
 		},
 		Annotations: map[string]string{"flame.xflops.io/test": t.Name()},
 	}}
-	require.NoError(t, k8s.Create(t.Context(), namespace))
+	require.NoError(t, k.Client.Create(t.Context(), namespace))
 	t.Cleanup(func() {
 		// The test's own context has ended.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if t.Failed() {
-			dump(ctx, t, namespace.Name)
+			k.dump(ctx, t, namespace.Name)
 		}
-		deleteNamespace(ctx, t, namespace)
+		k.deleteNamespace(ctx, t, namespace)
 	})
 	return namespace.Name
 }
 
 // deleteNamespace deletes the clusters first: what they own would be made again
 // for as long as they are there.
-func deleteNamespace(ctx context.Context, t *testing.T, namespace *corev1.Namespace) {
-	err := k8s.DeleteAllOf(ctx, &flamev1alpha1.FlameCluster{}, client.InNamespace(namespace.Name))
-	if err == nil {
-		err = k8s.Delete(ctx, namespace)
+func (k *Kubernetes) deleteNamespace(ctx context.Context, t *testing.T, namespace *corev1.Namespace) {
+	err := k.Client.DeleteAllOf(ctx, &flamev1alpha1.FlameCluster{}, client.InNamespace(namespace.Name))
+	// Before the operator is installed for the first time there can be none.
+	if err == nil || apimeta.IsNoMatchError(err) {
+		err = k.Client.Delete(ctx, namespace)
 	}
 	if client.IgnoreNotFound(err) != nil {
 		t.Errorf("delete namespace %s: %v", namespace.Name, err)
