@@ -71,6 +71,10 @@ test-e2e: ## Run the end-to-end tests on the cluster of KUBECONFIG, or on a loca
 scorecard: ## Run operator-sdk scorecard, with live tests of our own, on the same cluster.
 	@hack/scorecard/scorecard
 
+.PHONY: test-olm
+test-olm: ## Run the tests with the Operator Lifecycle Manager, on the local cluster.
+	@hack/test-olm
+
 .PHONY: verify
 verify: ## Generate everything anew, lint, and fail if the tree is not clean.
 	@hack/verify
