@@ -41,15 +41,15 @@ const (
 // TestDisconnected installs the operator and runs a cluster where nothing can be
 // reached but a registry, which has every image under its digest and no other.
 func TestDisconnected(t *testing.T) {
-	p, err := start("registry", []string{"PORT=5000"}, "registry", "--port", "5000")
+	p, err := processes.Start("registry", []string{"PORT=5000"}, "registry", "--port", "5000")
 	require.NoError(t, err)
-	t.Cleanup(p.stop)
-	require.NoError(t, p.listens(registry))
+	t.Cleanup(p.Stop)
+	require.NoError(t, p.Listens(registry))
 	m := mirrorAll(t)
 	disconnect(t)
 
 	// What unpacks bundles is OLM's own, and comes from there as well.
-	catalogOperator.stop()
+	catalogOperator.Stop()
 	catalogOperator, err = startCatalogOperator("--opmImage", m.opm, "--util-image", m.util)
 	require.NoError(t, err)
 	server, err := serveCatalog(disconnectedCatalog, m.catalog, disconnectedCatalogPort)
@@ -58,7 +58,7 @@ func TestDisconnected(t *testing.T) {
 		// A catalog that cannot be reached would hold up every Subscription.
 		source := &operatorsv1alpha1.CatalogSource{ObjectMeta: metav1.ObjectMeta{Namespace: olmNamespace, Name: disconnectedCatalog}}
 		assert.NoError(t, k8s.Delete(context.Background(), source))
-		server.stop()
+		server.Stop()
 	})
 
 	t.Run("an image from elsewhere cannot be pulled", func(t *testing.T) {

@@ -184,7 +184,7 @@ func (i installation) leaves(t *testing.T) {
 	in := client.InNamespace(i.namespace)
 	require.NoError(t, k8s.DeleteAllOf(ctx, &operatorsv1alpha1.Subscription{}, in))
 	require.NoError(t, k8s.DeleteAllOf(ctx, &operatorsv1alpha1.ClusterServiceVersion{}, in))
-	require.NoError(t, poll(ctx, func() error {
+	require.NoError(t, live.Poll(ctx, func() error {
 		csvs := &operatorsv1alpha1.ClusterServiceVersionList{}
 		err := k8s.List(ctx, csvs)
 		for _, csv := range csvs.Items {

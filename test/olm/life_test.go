@@ -30,7 +30,7 @@ type life struct {
 	// third is one whose session manager is replaced at the wrong moment.
 	third live.Cluster
 	// before is what the containers of the busy clusters were when all began.
-	before []lifetimes
+	before []live.Lifetimes
 }
 
 // TestInstallUpdateUninstallReinstall is one story: each step begins with what
@@ -49,7 +49,7 @@ func TestInstallUpdateUninstallReinstall(t *testing.T) {
 	}
 	for _, c := range []live.Cluster{first, second} {
 		l.busy = append(l.busy, newLoad(t, c))
-		l.before = append(l.before, lifetimesOf(t, c))
+		l.before = append(l.before, c.Lifetimes(t))
 	}
 
 	for _, step := range []struct {
@@ -183,7 +183,7 @@ func (l *life) tasks(t *testing.T) string {
 func (l *life) undisturbed(t *testing.T) {
 	t.Helper()
 	for n, busy := range l.busy {
-		assertGoOn(t, busy.cluster, l.before[n])
+		busy.cluster.GoOn(t, l.before[n])
 	}
 }
 

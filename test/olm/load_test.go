@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/test/live"
@@ -136,37 +135,4 @@ func (l *load) ends(t *testing.T) int {
 		assert.Equalf(t, 1, times, "executions of task %s of session %s", task, session)
 	}
 	return l.created
-}
-
-// lifetimes are the lives of the containers of a cluster's pods: of which pod,
-// since when, and after how many restarts.
-type lifetimes map[string]string
-
-func lifetimesOf(t *testing.T, c live.Cluster) lifetimes {
-	t.Helper()
-	pods := &corev1.PodList{}
-	require.NoError(t, k8s.List(t.Context(), pods, client.InNamespace(c.Namespace), client.MatchingLabels{flamev1alpha1.LabelCluster: c.Name}))
-	found := lifetimes{}
-	for _, pod := range pods.Items {
-		for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
-			since := "never"
-			if status.State.Running != nil {
-				since = status.State.Running.StartedAt.String()
-			} else if status.State.Terminated != nil {
-				since = status.State.Terminated.StartedAt.String()
-			}
-			found[pod.Name+"/"+status.Name] = fmt.Sprintf("pod %s, container %s since %s, restarts %d", pod.UID, status.ContainerID, since, status.RestartCount)
-		}
-	}
-	return found
-}
-
-// assertGoOn makes sure that every container of before is still the same.
-func assertGoOn(t *testing.T, c live.Cluster, before lifetimes) {
-	t.Helper()
-	require.NotEmpty(t, before)
-	now := lifetimesOf(t, c)
-	for name, life := range before {
-		assert.Equalf(t, life, now[name], "%s of cluster %s", name, c.Name)
-	}
 }

@@ -67,15 +67,15 @@ func run(m *testing.M) (status int, err error) {
 	}
 	k8s = cluster.Client
 	// A run that was ended from outside has left everything behind.
-	if err := sweep(); err != nil {
+	if err := cluster.Sweep(leftovers); err != nil {
 		return 0, fmt.Errorf("remove what an earlier run left: %w", err)
 	}
 	if err := installOLM(); err != nil {
 		return 0, fmt.Errorf("install OLM: %w", err)
 	}
 	defer func() {
-		stopAll()
-		err = errors.Join(err, sweep())
+		processes.StopAll()
+		err = errors.Join(err, cluster.Sweep(leftovers))
 	}()
 	if err := startOLM(); err != nil {
 		return 0, err
