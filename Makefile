@@ -75,6 +75,10 @@ scorecard: ## Run operator-sdk scorecard, with live tests of our own, on the sam
 test-olm: ## Run the tests with the Operator Lifecycle Manager, on the local cluster.
 	@hack/test-olm
 
+.PHONY: test-olm-v1
+test-olm-v1: ## Run the tests with OLM v1, on the local cluster; no part of .ci/run.
+	@hack/test-olm-v1
+
 .PHONY: verify
 verify: ## Generate everything anew, lint, and fail if the tree is not clean.
 	@hack/verify
