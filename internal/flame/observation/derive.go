@@ -1,0 +1,164 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package observation
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Node returns the node of a name, if it is listed.
+func (o Observation) Node(name string) (Node, bool) {
+	i, found := slices.BinarySearchFunc(o.Nodes, name, func(n Node, name string) int { return cmp.Compare(n.Name, name) })
+	if !found {
+		return Node{}, false
+	}
+	return o.Nodes[i], true
+}
+
+// ExecutorsByNode returns the executors by the names of their nodes, listed or not.
+func (o Observation) ExecutorsByNode() map[string][]Executor {
+	byNode := map[string][]Executor{}
+	for _, e := range o.Executors {
+		byNode[e.Node] = append(byNode[e.Node], e)
+	}
+	return byNode
+}
+
+// Work is what is known of the task of an executor.
+type Work string
+
+// What is known of the task of an executor.
+const (
+	// NoTask means that it has none.
+	NoTask Work = "NoTask"
+	// MayWait means that it serves a session, and may run a task or wait for one.
+	// To unbind it now may lose the session's next task.
+	MayWait Work = "MayWait"
+	// RunsTask means that it is Bound and runs a task.
+	RunsTask Work = "RunsTask"
+	// LeavesSession means that it is Unbinding: its task, if it has one yet, runs
+	// to its end. To unbind it again would orphan that task.
+	LeavesSession Work = "LeavesSession"
+)
+
+// Work returns what is known of the tasks of all executors, by their IDs.
+//
+// Flame does not tell which executor runs a task; the counts do. When a session
+// runs exactly as many tasks as it has executors that can run one (those that
+// are Bound, and those that end their task in Unbinding), each of them runs one.
+// With fewer, some wait and nobody knows which; with more, a task is counted
+// whose executor is gone. Pending tasks prove nothing: tasks that a dead node
+// gives back do not wake an executor that waits already.
+func (o Observation) Work() map[string]Work {
+	able := map[string]int{}
+	for _, e := range o.Executors {
+		if e.State == Bound || e.State == Unbinding {
+			able[e.Session]++
+		}
+	}
+	full := map[string]bool{}
+	for _, s := range o.Sessions {
+		full[s.ID] = s.Running == able[s.ID]
+	}
+	work := make(map[string]Work, len(o.Executors))
+	for _, e := range o.Executors {
+		switch {
+		case e.State == Unbinding:
+			work[e.ID] = LeavesSession
+		case e.State != Bound:
+			work[e.ID] = NoTask
+		case full[e.Session]:
+			work[e.ID] = RunsTask
+		default:
+			work[e.ID] = MayWait
+		}
+	}
+	return work
+}
+
+// Demand is what the open sessions of one executor size ask for.
+type Demand struct {
+	Resreq                     Resources
+	Sessions, Pending, Running int
+}
+
+// Demand returns what open sessions ask for, by the size of their executors,
+// the most pending tasks first. A session without a size has the given one.
+func (o Observation) Demand(slot Resources) []Demand {
+	bySize := map[Resources]*Demand{}
+	for _, s := range o.Sessions {
+		if !s.Open {
+			continue
+		}
+		size := slot
+		if s.Resreq != nil {
+			size = *s.Resreq
+		}
+		d := bySize[size]
+		if d == nil {
+			d = &Demand{Resreq: size}
+			bySize[size] = d
+		}
+		d.Sessions++
+		d.Pending += s.Pending
+		d.Running += s.Running
+	}
+	demands := make([]Demand, 0, len(bySize))
+	for _, d := range bySize {
+		demands = append(demands, *d)
+	}
+	slices.SortFunc(demands, func(a, b Demand) int {
+		return cmp.Or(cmp.Compare(b.Pending, a.Pending), cmp.Compare(b.Running, a.Running), compareResources(a.Resreq, b.Resreq))
+	})
+	return demands
+}
+
+func compareResources(a, b Resources) int {
+	return cmp.Or(cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Memory, b.Memory), cmp.Compare(a.GPU, b.GPU))
+}
+
+// Load sums up what a session manager has to do.
+type Load struct {
+	// OpenSessions counts the sessions that take tasks; PendingTasks and
+	// RunningTasks are of all sessions.
+	OpenSessions, PendingTasks, RunningTasks int
+	// Executors counts those of any state, BusyExecutors those that serve a
+	// session or are promised to one.
+	Executors, BusyExecutors int
+	// BusyNodes counts the nodes, listed or not, that hold a busy executor.
+	BusyNodes int
+	// ReadyNodes counts the nodes that Flame calls Ready.
+	ReadyNodes int
+}
+
+// Load returns the sums.
+func (o Observation) Load() Load {
+	l := Load{Executors: len(o.Executors)}
+	for _, s := range o.Sessions {
+		if s.Open {
+			l.OpenSessions++
+		}
+		l.PendingTasks += s.Pending
+		l.RunningTasks += s.Running
+	}
+	busy := map[string]bool{}
+	for _, e := range o.Executors {
+		if e.Busy() {
+			l.BusyExecutors++
+			busy[e.Node] = true
+		}
+	}
+	l.BusyNodes = len(busy)
+	for _, n := range o.Nodes {
+		if n.State == Ready {
+			l.ReadyNodes++
+		}
+	}
+	return l
+}
+
+// Busy says whether an executor serves a session or is promised to one, so that
+// a task may be lost or repeated when its node goes.
+func (e Executor) Busy() bool { return e.State == Binding || e.State == Bound || e.State == Unbinding }

@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package observation
+
+import (
+	"slices"
+	"time"
+)
+
+// Latest is what is known of a session manager: its last word, and whether it
+// still speaks. The zero value says that nothing is known, which is never the
+// same as an observation of nothing.
+type Latest struct {
+	// Observation is the last one that succeeded, and nil if none did.
+	Observation *Observation
+	// Track is what is remembered with it.
+	Track Track
+	// Err is why the last try failed, and nil if it did not. FailingSince is when
+	// the first of the tries began that have failed in a row.
+	Err          error
+	FailingSince time.Time
+}
+
+// Known says whether there is an observation, however old.
+func (l Latest) Known() bool { return l.Observation != nil }
+
+// Fresh says whether the last try succeeded, no longer than this ago.
+func (l Latest) Fresh(now time.Time, within time.Duration) bool {
+	return l.Known() && l.Err == nil && now.Sub(l.Observation.At) <= within
+}
+
+// Seen returns what is known after an observation.
+func (l Latest) Seen(o Observation) Latest {
+	return Latest{Observation: &o, Track: Next(l.Track, o)}
+}
+
+// Failed returns what is known after a try that began at a time and failed: what
+// was known before, and that.
+func (l Latest) Failed(err error, at time.Time) Latest {
+	if l.Err == nil {
+		l.FailingSince = at
+	}
+	l.Err = err
+	return l
+}
+
+// Fenced returns what is known after a node was fenced at a time.
+func (l Latest) Fenced(node string, at time.Time) Latest {
+	l.Track = l.Track.Fenced(node, at)
+	return l
+}
+
+// Changed says whether a cluster has to be looked at because of what is known
+// now and was not before:
+//
+//   - Flame fell silent, or speaks again,
+//   - a node came, went, changed its state or what it has to give,
+//   - a node has been idle often enough to count as idle,
+//   - an executor came, went, changed its state or its session,
+//   - an open session came or went, or what it asks for changed.
+//
+// Tasks that ended, closed sessions and the passing of time are no reason.
+func Changed(before, after Latest) bool {
+	if before.Known() != after.Known() || (before.Err == nil) != (after.Err == nil) {
+		return true
+	}
+	if !after.Known() {
+		return false
+	}
+	a, b := before.Observation, after.Observation
+	return !slices.Equal(a.Nodes, b.Nodes) ||
+		!slices.Equal(a.Executors, b.Executors) ||
+		!slices.EqualFunc(open(a.Sessions), open(b.Sessions), sameDemand) ||
+		!equalIdleness(before.Track, after.Track)
+}
+
+func open(sessions []Session) []Session {
+	return slices.DeleteFunc(slices.Clone(sessions), func(s Session) bool { return !s.Open })
+}
+
+func sameDemand(a, b Session) bool {
+	if !equalPointers(a.MaxInstances, b.MaxInstances) || !equalPointers(a.Resreq, b.Resreq) {
+		return false
+	}
+	for _, s := range []*Session{&a, &b} {
+		s.MaxInstances, s.Resreq, s.CreatedAt = nil, nil, time.Time{}
+		s.Succeeded, s.Failed, s.Cancelled, s.BindFailures = 0, 0, 0, 0
+	}
+	return a == b
+}
+
+func equalPointers[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+func equalIdleness(a, b Track) bool {
+	for name, n := range b.Nodes {
+		if n.Idle != a.Nodes[name].Idle {
+			return false
+		}
+	}
+	return true
+}
