@@ -4,8 +4,20 @@
 package observation
 
 import (
+	"errors"
 	"slices"
 	"time"
+)
+
+// Why a session manager could not be observed, or did not do what it was asked:
+// every error of internal/flame that comes from a call is one of these.
+var (
+	// ErrUnreachable means that nothing answers at its address.
+	ErrUnreachable = errors.New("the session manager cannot be reached")
+	// ErrTimeout means that it did not answer in time.
+	ErrTimeout = errors.New("the session manager does not answer in time")
+	// ErrAnswer means that it answered with an error.
+	ErrAnswer = errors.New("the session manager answers with an error")
 )
 
 // Latest is what is known of a session manager: its last word, and whether it

@@ -1,0 +1,329 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flame_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/flame/flametest"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+var (
+	one  = observation.Resources{CPU: 1, Memory: 1 << 30}
+	four = observation.Resources{CPU: 4, Memory: 4 << 30, GPU: 2}
+)
+
+func target(host string) flame.Target {
+	return flame.Target{Frontend: host + ":8080", Backend: host + ":8081"}
+}
+
+// dial starts a fake that has the given and returns it with a client of it.
+func dial(t *testing.T, o observation.Observation) (*flametest.Server, *flame.Client) {
+	t.Helper()
+	network := flametest.NewNetwork(t)
+	server := network.Serve("flame")
+	server.Set(o)
+	client, err := flame.NewClient(target("flame"), network.Dial, func() time.Time { return noon })
+	require.NoError(t, err)
+	return server, client
+}
+
+func session(id string, pending, running int) observation.Session {
+	return observation.Session{ID: id, Application: "flmping", Open: true, Pending: pending, Running: running, BatchSize: 1}
+}
+
+func executor(id, node string, state observation.ExecutorState, session string) observation.Executor {
+	return observation.Executor{ID: id, Node: node, State: state, Session: session, Resreq: one}
+}
+
+func node(name string, state observation.NodeState) observation.Node {
+	return observation.Node{Name: name, State: state, Capacity: four, Allocatable: four, Arch: "amd64", OS: "linux"}
+}
+
+func TestEverythingThatFlameTellsArrives(t *testing.T) {
+	maximum := 7
+	want := observation.Observation{
+		At: noon,
+		Sessions: []observation.Session{
+			{ID: "closed", Application: "flmexec", BatchSize: 1, Succeeded: 5, Failed: 2, Cancelled: 3},
+			{
+				ID: "open", Application: "flmping", Open: true, Priority: 3, CreatedAt: noon, Pending: 11, Running: 2, MinInstances: 1,
+				MaxInstances: &maximum, BatchSize: 4, Resreq: &four, BindFailures: 5, BlockedAt: noon.Add(time.Minute),
+			},
+		},
+		Executors: []observation.Executor{
+			executor("1", "a", observation.Void, ""), executor("2", "a", observation.Idle, ""), executor("3", "a", observation.Binding, "open"),
+			executor("4", "b", observation.Bound, "open"), executor("5", "b", observation.Unbinding, "open"),
+			executor("6", "gone", observation.Releasing, ""), executor("7", "b", observation.Released, ""),
+			executor("8", "b", observation.UnknownState, ""),
+		},
+		Nodes: []observation.Node{node("a", observation.Ready), node("b", observation.Unknown), node("c", observation.NotReady)},
+	}
+	_, client := dial(t, want)
+	got, err := client.Observe(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}
+
+func TestListsAreSortedWhateverTheirOrder(t *testing.T) {
+	_, client := dial(t, observation.Observation{
+		Sessions:  []observation.Session{session("b", 0, 0), session("a", 0, 0)},
+		Executors: []observation.Executor{executor("2", "n", observation.Idle, ""), executor("1", "n", observation.Idle, "")},
+		Nodes:     []observation.Node{node("b", observation.Ready), node("a", observation.Ready)},
+	})
+	o, err := client.Observe(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "b", "1", "2", "a", "b"},
+		[]string{o.Sessions[0].ID, o.Sessions[1].ID, o.Executors[0].ID, o.Executors[1].ID, o.Nodes[0].Name, o.Nodes[1].Name})
+}
+
+func TestSilenceHasAReasonAndNoValue(t *testing.T) {
+	tests := map[string]struct {
+		prepare func(*flametest.Server)
+		target  flame.Target
+		want    error
+	}{
+		"nothing listens":              {target: target("nobody"), want: observation.ErrUnreachable},
+		"it refuses":                   {target: target("flame"), prepare: func(s *flametest.Server) { s.Fail(status.Error(codes.Internal, "lock")) }, want: observation.ErrAnswer},
+		"it hangs":                     {target: target("flame"), prepare: (*flametest.Server).Hang, want: observation.ErrTimeout},
+		"the backend is asked instead": {target: flame.Target{Frontend: "flame:8081", Backend: "flame:8080"}, want: observation.ErrAnswer},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			network := flametest.NewNetwork(t)
+			server := network.Serve("flame")
+			server.Set(observation.Observation{Nodes: []observation.Node{node("n", observation.Ready)}})
+			if test.prepare != nil {
+				test.prepare(server)
+			}
+			client, err := flame.NewClient(test.target, network.Dial, time.Now)
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			o, err := client.Observe(ctx)
+			require.ErrorIs(t, err, test.want)
+			assert.Zero(t, o)
+			assert.ErrorIs(t, client.Fence(ctx, "n"), test.want)
+			assert.Empty(t, server.Calls())
+		})
+	}
+}
+
+func TestDialerIsCalledOnlyWhenNeededAndNothingStaysOpen(t *testing.T) {
+	network := flametest.NewNetwork(t)
+	network.Serve("flame")
+	var dialled []string
+	var open []net.Conn
+	client, err := flame.NewClient(target("flame"), func(ctx context.Context, address string) (net.Conn, error) {
+		dialled = append(dialled, address)
+		connection, err := network.Dial(ctx, address)
+		open = append(open, connection)
+		return connection, err
+	}, time.Now)
+	require.NoError(t, err)
+	_, err = client.Observe(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"flame:8080"}, dialled)
+	_, err = open[0].Write([]byte("x"))
+	assert.Error(t, err, "writing to a connection after its work is done")
+}
+
+func TestFence(t *testing.T) {
+	server, client := dial(t, observation.Observation{
+		Sessions: []observation.Session{session("s", 3, 1)},
+		Executors: []observation.Executor{
+			executor("1", "gone", observation.Bound, "s"), executor("2", "gone", observation.Void, ""), executor("3", "other", observation.Bound, "s"),
+		},
+		Nodes: []observation.Node{node("gone", observation.Unknown), node("other", observation.Ready)},
+	})
+	require.NoError(t, client.Fence(t.Context(), "gone"))
+	assert.Equal(t, []flametest.Call{
+		{Verb: "RegisterNode", Name: "gone", Executors: []string{"1", "2"}},
+		{Verb: "WatchNode", Name: "gone"},
+	}, server.Calls())
+	o, err := client.Observe(t.Context())
+	require.NoError(t, err)
+	fenced, _ := o.Node("gone")
+	assert.True(t, fenced.Fenced(), "it drains, with nothing to give: %+v", fenced)
+	assert.Equal(t, node("other", observation.Ready), o.Nodes[1])
+
+	// A ghost that Flame has forgotten, and an executor that names it.
+	server.Change(func(o *observation.Observation) { o.Nodes = nil })
+	require.NoError(t, client.Fence(t.Context(), "gone"))
+	server.GiveUp("gone")
+	require.NoError(t, client.Release(t.Context(), "gone"))
+	assert.Equal(t, []observation.Executor{executor("3", "other", observation.Bound, "s")}, server.State().Executors)
+	assert.Empty(t, server.State().Nodes)
+}
+
+func TestReleaseOrphansNothing(t *testing.T) {
+	held := []observation.Executor{executor("1", "n", observation.Void, "")}
+	tests := map[string]struct {
+		state     observation.NodeState
+		executors []observation.Executor
+		want      error
+	}{
+		"given up":                     {state: observation.NotReady},
+		"it drains":                    {state: observation.Unknown, want: flame.ErrNotGivenUp},
+		"it lives":                     {state: observation.Ready, want: flame.ErrNotGivenUp},
+		"an executor was put on it":    {state: observation.NotReady, executors: held, want: flame.ErrHoldsExecutors},
+		"executors of another node do": {state: observation.NotReady, executors: []observation.Executor{executor("1", "m", observation.Void, "")}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server, client := dial(t, observation.Observation{Nodes: []observation.Node{node("n", test.state)}, Executors: test.executors})
+			assert.ErrorIs(t, client.Release(t.Context(), "n"), test.want)
+			assert.Equal(t, test.want == nil, len(server.Calls()) == 1)
+			require.NoError(t, client.Release(t.Context(), "forgotten"))
+		})
+	}
+}
+
+func TestUnbindOnlyWhatSurelyRunsATask(t *testing.T) {
+	tests := map[string]struct {
+		sessions  []observation.Session
+		executors []observation.Executor
+		want      error
+	}{
+		"it runs a task": {
+			sessions: []observation.Session{session("s", 0, 1)}, executors: []observation.Executor{executor("1", "n", observation.Bound, "s")},
+		},
+		"it waits": {
+			sessions: []observation.Session{session("s", 0, 0)}, executors: []observation.Executor{executor("1", "n", observation.Bound, "s")},
+			want: flame.ErrMayWait,
+		},
+		"another of its session may wait instead": {
+			sessions:  []observation.Session{session("s", 4, 1)},
+			executors: []observation.Executor{executor("1", "n", observation.Bound, "s"), executor("2", "m", observation.Bound, "s")},
+			want:      flame.ErrMayWait,
+		},
+		"it is told already": {
+			sessions: []observation.Session{session("s", 0, 1)}, executors: []observation.Executor{executor("1", "n", observation.Unbinding, "s")},
+			want: flame.ErrMayWait,
+		},
+		"it is gone": {want: flame.ErrMayWait},
+		"its session is gone": {
+			executors: []observation.Executor{executor("1", "n", observation.Bound, "s")}, want: observation.ErrAnswer,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server, client := dial(t, observation.Observation{Sessions: test.sessions, Executors: test.executors})
+			assert.ErrorIs(t, client.Unbind(t.Context(), "1"), test.want)
+			if test.want == nil {
+				assert.Equal(t, []flametest.Call{{Verb: "UnbindExecutor", Name: "1"}}, server.Calls())
+			} else {
+				assert.Empty(t, server.Calls())
+			}
+		})
+	}
+}
+
+func TestUnregisterTakesOffWhatIsBinding(t *testing.T) {
+	server, client := dial(t, observation.Observation{Executors: []observation.Executor{
+		executor("1", "gone", observation.Binding, "s"), executor("2", "gone", observation.Bound, "s"),
+	}})
+	require.NoError(t, client.Unregister(t.Context(), "1"))
+	assert.ErrorIs(t, client.Unregister(t.Context(), "2"), observation.ErrAnswer)
+	assert.Equal(t, []observation.Executor{executor("2", "gone", observation.Bound, "s")}, server.State().Executors)
+}
+
+func TestResyncRegistersANodeAsItIs(t *testing.T) {
+	server, client := dial(t, observation.Observation{
+		Nodes:     []observation.Node{node("n", observation.Ready), node("drains", observation.Unknown)},
+		Executors: []observation.Executor{executor("1", "n", observation.Void, ""), executor("2", "n", observation.Bound, "s")},
+	})
+	require.NoError(t, client.Resync(t.Context(), "n"))
+	assert.Equal(t, []flametest.Call{{Verb: "RegisterNode", Name: "n", Allocatable: four, Executors: []string{"1", "2"}}}, server.Calls())
+	assert.ErrorIs(t, client.Resync(t.Context(), "drains"), flame.ErrNotReady)
+	assert.ErrorIs(t, client.Resync(t.Context(), "absent"), flame.ErrNotReady)
+	assert.Len(t, server.Calls(), 1)
+}
+
+func TestCordon(t *testing.T) {
+	idle := observation.Observation{Nodes: []observation.Node{node("n", observation.Ready)}}
+	place := func(s *flametest.Server) {
+		s.Change(func(o *observation.Observation) {
+			o.Executors = []observation.Executor{executor("1", "n", observation.Void, "")}
+		})
+	}
+	registered := flametest.Call{Verb: "RegisterNode", Name: "n", Allocatable: four, Executors: []string{"1"}}
+	tests := map[string]struct {
+		state   observation.NodeState
+		prepare func(*flametest.Server)
+		want    error
+		calls   []flametest.Call
+	}{
+		"an idle node is forgotten, after it gave nothing": {
+			state: observation.Ready, calls: []flametest.Call{{Verb: "RegisterNode", Name: "n"}, {Verb: "ReleaseNode", Name: "n"}},
+		},
+		"one that holds an executor is left alone": {state: observation.Ready, prepare: place, want: flame.ErrHoldsExecutors},
+		"so is one that drains":                    {state: observation.Unknown, want: flame.ErrNotReady},
+		"one that gets an executor just before it gives nothing is as it was": {
+			state: observation.Ready, want: flame.ErrHoldsExecutors,
+			prepare: func(s *flametest.Server) {
+				s.BeforeCall(func(verb string) {
+					if verb == "RegisterNode" {
+						place(s)
+					}
+				})
+			},
+			calls: []flametest.Call{{Verb: "RegisterNode", Name: "n"}, registered},
+		},
+		"one that gets an executor while it is forgotten is as it was": {
+			state: observation.Ready, want: flame.ErrHoldsExecutors,
+			prepare: func(s *flametest.Server) {
+				s.BeforeCall(func(verb string) {
+					if verb == "ReleaseNode" {
+						place(s)
+					}
+				})
+			},
+			calls: []flametest.Call{{Verb: "RegisterNode", Name: "n"}, {Verb: "ReleaseNode", Name: "n"}, registered},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			idle.Nodes[0].State = test.state
+			server, client := dial(t, idle)
+			if test.prepare != nil {
+				test.prepare(server)
+			}
+			assert.ErrorIs(t, client.Cordon(t.Context(), "n"), test.want)
+			assert.Equal(t, test.calls, server.Calls())
+			o, err := client.Observe(t.Context())
+			require.NoError(t, err)
+			if test.want == nil {
+				assert.Empty(t, o.Nodes)
+			} else {
+				assert.Equal(t, []observation.Node{node("n", test.state)}, o.Nodes)
+			}
+		})
+	}
+}
+
+func TestLostTasksArePendingAndNotCounted(t *testing.T) {
+	server, client := dial(t, observation.Observation{Sessions: []observation.Session{session("s", 2, 1)}})
+	lost, err := client.LostTasks(t.Context(), "s")
+	require.NoError(t, err)
+	assert.Zero(t, lost)
+	server.LoseTasks("s", 3)
+	lost, err = client.LostTasks(t.Context(), "s")
+	require.NoError(t, err)
+	assert.Equal(t, 3, lost)
+	_, err = client.LostTasks(t.Context(), "nobody")
+	assert.ErrorIs(t, err, observation.ErrAnswer)
+}

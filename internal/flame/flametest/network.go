@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package flametest fakes session managers in memory, for tests of what speaks
+// with them. A fake lists what it is given, does to that what Flame does when a
+// node registers, drains or is forgotten, and notes who asked for it; it can
+// refuse, hang or be slow. It schedules nothing and keeps no times: for those
+// there is test/standin.
+package flametest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/xflops/flame-operator/internal/flame/flamev1"
+	"github.com/xflops/flame-operator/internal/naming"
+)
+
+// Network is where the fakes are reached.
+type Network struct {
+	tb    testing.TB
+	mu    sync.Mutex
+	ports map[string]*bufconn.Listener
+}
+
+// NewNetwork returns a network without servers, which lasts as long as the test.
+func NewNetwork(tb testing.TB) *Network {
+	return &Network{tb: tb, ports: map[string]*bufconn.Listener{}}
+}
+
+// Dial connects to a fake by its host and port, as a flame.Dialer does.
+func (n *Network) Dial(ctx context.Context, address string) (net.Conn, error) {
+	n.mu.Lock()
+	listener := n.ports[address]
+	n.mu.Unlock()
+	if listener == nil {
+		return nil, fmt.Errorf("dial %s: connection refused", address)
+	}
+	return listener.DialContext(ctx)
+}
+
+// Serve starts a fake that all these hosts lead to, at the ports that clusters have.
+func (n *Network) Serve(hosts ...string) *Server {
+	s := newServer()
+	frontend := n.listen(func(r *grpc.Server) { flamev1.RegisterFrontendServer(r, &frontend{server: s}) }, s)
+	backend := n.listen(func(r *grpc.Server) { flamev1.RegisterBackendServer(r, &backend{server: s}) }, s)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, host := range hosts {
+		n.ports[fmt.Sprintf("%s:%d", host, naming.FrontendPort)] = frontend
+		n.ports[fmt.Sprintf("%s:%d", host, naming.BackendPort)] = backend
+	}
+	return s
+}
+
+func (n *Network) listen(register func(*grpc.Server), s *Server) *bufconn.Listener {
+	listener := bufconn.Listen(64 << 10)
+	server := grpc.NewServer(grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))
+	register(server)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
+	n.tb.Cleanup(func() {
+		server.Stop()
+		<-served
+	})
+	return listener
+}

@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flametest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+// Call is a call of the backend that was answered.
+type Call struct {
+	// Verb is the name of the method.
+	Verb string
+	// Name is the node or the executor.
+	Name string
+	// Allocatable is what a node that registers has to give.
+	Allocatable observation.Resources
+	// Executors are the IDs of those that a node registers with.
+	Executors []string
+}
+
+// Server is a fake session manager.
+type Server struct {
+	mu       sync.Mutex
+	state    observation.Observation
+	lost     map[string]int
+	calls    []Call
+	lists    int
+	inFlight int
+	peak     int
+
+	// err, if any, is what every call answers; delay is how long each takes;
+	// released is closed when calls need no longer hang.
+	err      error
+	delay    time.Duration
+	released chan struct{}
+	// before runs before a call of the backend takes effect.
+	before func(verb string)
+}
+
+func newServer() *Server {
+	released := make(chan struct{})
+	close(released)
+	return &Server{lost: map[string]int{}, released: released}
+}
+
+// Set lets the server list other sessions, executors and nodes.
+func (s *Server) Set(o observation.Observation) {
+	s.Change(func(now *observation.Observation) { *now = o })
+}
+
+// Change changes what the server lists.
+func (s *Server) Change(change func(*observation.Observation)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.state)
+}
+
+// State returns what the server lists.
+func (s *Server) State() observation.Observation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.state
+	o.Sessions, o.Executors, o.Nodes = slices.Clone(o.Sessions), slices.Clone(o.Executors), slices.Clone(o.Nodes)
+	return o
+}
+
+// LoseTasks takes pending tasks out of a session's count, as an executor does
+// that was unbound while it waited.
+func (s *Server) LoseTasks(session string, tasks int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost[session] = tasks
+}
+
+// GiveUp does what Flame does 30 s after a node began to drain: its executors go,
+// their tasks are pending again, and it is NotReady. A node that came back
+// meanwhile keeps everything.
+func (s *Server) GiveUp(node string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.node(node)
+	if i < 0 || s.state.Nodes[i].State != observation.Unknown {
+		return
+	}
+	s.state.Nodes[i].State = observation.NotReady
+	for _, e := range s.state.Executors {
+		for j := range s.state.Sessions {
+			if ssn := &s.state.Sessions[j]; e.Node == node && ssn.ID == e.Session && ssn.Running > 0 {
+				ssn.Running--
+				ssn.Pending++
+			}
+		}
+	}
+	s.state.Executors = slices.DeleteFunc(slices.Clone(s.state.Executors), func(e observation.Executor) bool { return e.Node == node })
+}
+
+// Fail lets every call answer with an error, a gRPC status.
+func (s *Server) Fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// Slow lets every call take a time.
+func (s *Server) Slow(delay time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = delay
+}
+
+// Hang lets no call end before its caller gives up or Answer is called.
+func (s *Server) Hang() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.released = make(chan struct{})
+}
+
+// Answer lets every call succeed again, those that hang too.
+func (s *Server) Answer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err, s.delay = nil, 0
+	select {
+	case <-s.released:
+	default:
+		close(s.released)
+	}
+}
+
+// BeforeCall has a function run before each call of the backend takes effect,
+// for what happens at the worst moment. It may change the server.
+func (s *Server) BeforeCall(f func(verb string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = f
+}
+
+// Calls returns the calls of the backend that were answered, in order.
+func (s *Server) Calls() []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
+}
+
+// Observed returns how often sessions were listed, or would have been.
+func (s *Server) Observed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lists
+}
+
+// Peak returns how many calls there were at the same time, at most.
+func (s *Server) Peak() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peak
+}
+
+// admit is what every call goes through first.
+func (s *Server) admit(ctx context.Context) (leave func(), err error) {
+	s.mu.Lock()
+	s.inFlight++
+	s.peak = max(s.peak, s.inFlight)
+	err, delay, released := s.err, s.delay, s.released
+	s.mu.Unlock()
+	leave = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.inFlight--
+	}
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+		return leave, ctx.Err()
+	}
+	select {
+	case <-released:
+	case <-ctx.Done():
+		return leave, ctx.Err()
+	}
+	return leave, err
+}
+
+func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	s.note(info.FullMethod)
+	leave, err := s.admit(ctx)
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	return handler(ctx, req)
+}
+
+func (s *Server) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	s.note(info.FullMethod)
+	leave, err := s.admit(stream.Context())
+	defer leave()
+	if err != nil {
+		return err
+	}
+	return handler(service, stream)
+}

@@ -1,0 +1,196 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flametest
+
+import (
+	"context"
+	"path"
+	"slices"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/xflops/flame-operator/internal/flame/flamev1"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+// note counts observations, and runs what a test wants to happen before a call.
+func (s *Server) note(method string) {
+	verb := path.Base(method)
+	s.mu.Lock()
+	if verb == "ListSession" {
+		s.lists++
+	}
+	before := s.before
+	s.mu.Unlock()
+	if before != nil && path.Dir(method) == "/"+flamev1.Backend_ServiceDesc.ServiceName {
+		before(verb)
+	}
+}
+
+type frontend struct {
+	flamev1.UnimplementedFrontendServer
+	server *Server
+}
+
+func (f *frontend) ListSession(context.Context, *flamev1.ListSessionRequest) (*flamev1.SessionList, error) {
+	list := &flamev1.SessionList{}
+	for _, s := range f.server.State().Sessions {
+		list.Sessions = append(list.Sessions, sessionProto(s))
+	}
+	return list, nil
+}
+
+func (f *frontend) ListExecutor(context.Context, *flamev1.ListExecutorRequest) (*flamev1.ExecutorList, error) {
+	list := &flamev1.ExecutorList{}
+	for _, e := range f.server.State().Executors {
+		list.Executors = append(list.Executors, executorProto(e))
+	}
+	return list, nil
+}
+
+func (f *frontend) ListNodes(context.Context, *flamev1.ListNodesRequest) (*flamev1.NodeList, error) {
+	list := &flamev1.NodeList{}
+	for _, n := range f.server.State().Nodes {
+		list.Nodes = append(list.Nodes, nodeProto(n))
+	}
+	return list, nil
+}
+
+func (f *frontend) GetSession(_ context.Context, req *flamev1.GetSessionRequest) (*flamev1.Session, error) {
+	for _, s := range f.server.State().Sessions {
+		if s.ID == req.GetSessionId() {
+			return sessionProto(s), nil
+		}
+	}
+	return nil, status.Errorf(codes.NotFound, "%s", req.GetSessionId())
+}
+
+func (f *frontend) ListTask(req *flamev1.ListTaskRequest, stream grpc.ServerStreamingServer[flamev1.Task]) error {
+	ssn, err := f.GetSession(stream.Context(), &flamev1.GetSessionRequest{SessionId: req.GetSessionId()})
+	if err != nil {
+		return err
+	}
+	f.server.mu.Lock()
+	lost := f.server.lost[req.GetSessionId()]
+	f.server.mu.Unlock()
+	for state, count := range map[flamev1.TaskState]int{
+		flamev1.TaskState_TASK_STATE_PENDING: int(ssn.GetStatus().GetPending()) + lost,
+		flamev1.TaskState_TASK_STATE_RUNNING: int(ssn.GetStatus().GetRunning()),
+		flamev1.TaskState_TASK_STATE_SUCCEED: int(ssn.GetStatus().GetSucceed()),
+	} {
+		for range count {
+			if err := stream.Send(&flamev1.Task{Status: &flamev1.TaskStatus{State: state}}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+type backend struct {
+	flamev1.UnimplementedBackendServer
+	server *Server
+}
+
+// do carries out a call, which is noted if it succeeds.
+func (b *backend) do(call Call, effect func(*observation.Observation) error) (*flamev1.Result, error) {
+	b.server.mu.Lock()
+	defer b.server.mu.Unlock()
+	if err := effect(&b.server.state); err != nil {
+		return nil, err
+	}
+	b.server.calls = append(b.server.calls, call)
+	return &flamev1.Result{}, nil
+}
+
+func (b *backend) RegisterNode(_ context.Context, req *flamev1.RegisterNodeRequest) (*flamev1.Result, error) {
+	n := nodeOf(req.GetNode())
+	n.State = observation.Ready
+	call := Call{Verb: "RegisterNode", Name: n.Name, Allocatable: n.Allocatable}
+	for _, e := range req.GetExecutors() {
+		call.Executors = append(call.Executors, e.GetMetadata().GetId())
+	}
+	return b.do(call, func(o *observation.Observation) error {
+		o.Nodes = append(without(o.Nodes, n.Name), n)
+		return nil
+	})
+}
+
+func (b *backend) ReleaseNode(_ context.Context, req *flamev1.ReleaseNodeRequest) (*flamev1.Result, error) {
+	return b.do(Call{Verb: "ReleaseNode", Name: req.GetNodeName()}, func(o *observation.Observation) error {
+		o.Nodes = without(o.Nodes, req.GetNodeName())
+		return nil
+	})
+}
+
+// WatchNode answers heartbeats until the node ends its side, and lets it drain
+// then. Like Flame it leaves its own side open.
+func (b *backend) WatchNode(stream grpc.BidiStreamingServer[flamev1.WatchNodeRequest, flamev1.WatchNodeResponse]) error {
+	name := ""
+	for {
+		req, err := stream.Recv()
+		if err != nil {
+			break
+		}
+		name = req.GetHeartbeat().GetNodeName()
+		_, _ = b.do(Call{Verb: "WatchNode", Name: name}, func(*observation.Observation) error { return nil })
+		ack := &flamev1.WatchNodeResponse_Ack{Ack: &flamev1.Acknowledgement{Timestamp: 1}}
+		if stream.Send(&flamev1.WatchNodeResponse{Response: ack}) != nil {
+			break
+		}
+	}
+	b.server.mu.Lock()
+	if i := b.server.node(name); i >= 0 {
+		b.server.state.Nodes = slices.Clone(b.server.state.Nodes)
+		b.server.state.Nodes[i].State = observation.Unknown
+	}
+	b.server.mu.Unlock()
+	<-stream.Context().Done()
+	return nil
+}
+
+func (b *backend) UnbindExecutor(_ context.Context, req *flamev1.UnbindExecutorRequest) (*flamev1.Result, error) {
+	return b.executor("UnbindExecutor", req.GetExecutorId(), func(e *observation.Executor) (keep, allowed bool) {
+		allowed = e.Busy()
+		e.State = observation.Unbinding
+		return true, allowed
+	})
+}
+
+func (b *backend) UnregisterExecutor(_ context.Context, req *flamev1.UnregisterExecutorRequest) (*flamev1.Result, error) {
+	return b.executor("UnregisterExecutor", req.GetExecutorId(), func(e *observation.Executor) (keep, allowed bool) {
+		return false, e.State == observation.Binding || e.State == observation.Releasing
+	})
+}
+
+// executor carries out a call on an executor.
+func (b *backend) executor(verb, id string, effect func(*observation.Executor) (keep, allowed bool)) (*flamev1.Result, error) {
+	return b.do(Call{Verb: verb, Name: id}, func(o *observation.Observation) error {
+		i := slices.IndexFunc(o.Executors, func(e observation.Executor) bool { return e.ID == id })
+		if i < 0 {
+			return status.Errorf(codes.NotFound, "%s", id)
+		}
+		e := o.Executors[i]
+		keep, allowed := effect(&e)
+		if !allowed {
+			return status.Errorf(codes.InvalidArgument, "Executor is %s", o.Executors[i].State)
+		}
+		o.Executors = slices.Clone(o.Executors)
+		if o.Executors[i] = e; !keep {
+			o.Executors = slices.Delete(o.Executors, i, i+1)
+		}
+		return nil
+	})
+}
+
+// node is the index of a node, or less than 0.
+func (s *Server) node(name string) int {
+	return slices.IndexFunc(s.state.Nodes, func(n observation.Node) bool { return n.Name == name })
+}
+
+func without(nodes []observation.Node, name string) []observation.Node {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n observation.Node) bool { return n.Name == name })
+}

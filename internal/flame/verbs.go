@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flame
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/xflops/flame-operator/internal/flame/flamev1"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+// Why a verb refused to act. Nothing was changed then; look again and decide anew.
+var (
+	// ErrMayWait means that an executor is not known to run a task.
+	ErrMayWait = errors.New("the executor may be waiting for a task, which it would lose")
+	// ErrHoldsExecutors means that a node is not idle.
+	ErrHoldsExecutors = errors.New("executors are on the node")
+	// ErrNotReady means that a node is not Ready.
+	ErrNotReady = errors.New("the node is not Ready")
+	// ErrNotGivenUp means that Flame still waits for a node to come back.
+	ErrNotGivenUp = errors.New("the node is not given up yet")
+)
+
+// Unbind lets an executor's task end and gives it no further one. With work
+// pending the scheduler binds it again some 70 ms after that, unless its process
+// is stopped in between.
+//
+// An executor that waits for a task takes the next one out of Flame's queue and
+// drops it, and a second call forgets the task that runs. So Unbind looks first,
+// and returns ErrMayWait if the executor is not known to run a task.
+func (c *Client) Unbind(ctx context.Context, executor string) error {
+	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+		executors, err := flame.executors(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range executors {
+			if e.ID == executor && e.State == observation.Bound {
+				return flame.unbind(ctx, e)
+			}
+		}
+		return fmt.Errorf("unbind executor %q: %w", executor, ErrMayWait)
+	})
+}
+
+// unbind compares the session with its executors, in the order of Observe.
+func (p ports) unbind(ctx context.Context, e observation.Executor) error {
+	session, err := p.frontend.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: e.Session})
+	if err != nil {
+		return failed(err, "get session %q", e.Session)
+	}
+	executors, err := p.executors(ctx)
+	if err != nil {
+		return err
+	}
+	o := observation.Observation{Sessions: []observation.Session{sessionOf(session)}, Executors: executors}
+	if o.Work()[e.ID] != observation.RunsTask {
+		return fmt.Errorf("unbind executor %q: %w", e.ID, ErrMayWait)
+	}
+	result, err := p.backend.UnbindExecutor(ctx, &flamev1.UnbindExecutorRequest{ExecutorId: e.ID})
+	return answered(result, err, "unbind executor %q", e.ID)
+}
+
+// Unregister takes an executor off that is Binding on a node whose process is
+// gone; those in other states Flame refuses. Without it the executor would hold
+// its session's place until the node is given up.
+func (c *Client) Unregister(ctx context.Context, executor string) error {
+	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+		result, err := flame.backend.UnregisterExecutor(ctx, &flamev1.UnregisterExecutorRequest{ExecutorId: executor})
+		return answered(result, err, "unregister executor %q", executor)
+	})
+}
+
+// Release lets Flame forget a node that it has given up. It forgets neither the
+// node's executors nor their tasks, and orphans both if it comes too early: so
+// it returns ErrNotGivenUp or ErrHoldsExecutors as long as there is anything to
+// orphan. Nothing happens to a node that is forgotten already.
+func (c *Client) Release(ctx context.Context, node string) error {
+	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+		known, held, err := flame.look(ctx, node)
+		switch {
+		case err != nil:
+			return err
+		case known == nil:
+			return nil
+		case known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_NOT_READY:
+			return fmt.Errorf("release node %q: %w", node, ErrNotGivenUp)
+		case len(held) > 0:
+			return fmt.Errorf("release node %q: %w", node, ErrHoldsExecutors)
+		}
+		return flame.release(ctx, node)
+	})
+}
+
+func (p ports) release(ctx context.Context, node string) error {
+	result, err := p.backend.ReleaseNode(ctx, &flamev1.ReleaseNodeRequest{NodeName: node})
+	return answered(result, err, "release node %q", node)
+}
+
+// Resync registers a Ready node once more as Flame lists it, so that Flame sends
+// it all its executors again. That heals an executor that stays Void because the
+// first message after a reconnect was lost. For a node in another state it
+// returns ErrNotReady: to register it would end its drain.
+func (c *Client) Resync(ctx context.Context, node string) error {
+	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+		known, held, err := flame.look(ctx, node)
+		if err != nil {
+			return err
+		}
+		if known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_READY {
+			return fmt.Errorf("register node %q again: %w", node, ErrNotReady)
+		}
+		return flame.register(ctx, known, held)
+	})
+}
+
+func (p ports) register(ctx context.Context, node *flamev1.Node, executors []*flamev1.Executor) error {
+	result, err := p.backend.RegisterNode(ctx, &flamev1.RegisterNodeRequest{Node: node, Executors: executors})
+	return answered(result, err, "register node %q", node.GetMetadata().GetName())
+}
+
+// LostTasks returns how many of a session's tasks are lost from Flame's queue:
+// pending, but not counted as such, so that nothing ever runs them before the
+// session manager starts anew. All tasks are fetched for it with their data, so
+// ask only of sessions in which nothing is pending and nothing runs; of others
+// the answer may be wrong by what moves meanwhile.
+func (c *Client) LostTasks(ctx context.Context, session string) (int, error) {
+	lost := 0
+	err := c.with(ctx, observeTimeout, func(ctx context.Context, flame ports) error {
+		listed, err := flame.pendingTasks(ctx, session)
+		if err != nil {
+			return err
+		}
+		now, err := flame.frontend.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: session})
+		if err != nil {
+			return failed(err, "get session %q", session)
+		}
+		lost = max(0, listed-int(now.GetStatus().GetPending()))
+		return nil
+	})
+	return lost, err
+}
+
+func (p ports) pendingTasks(ctx context.Context, session string) (int, error) {
+	stream, err := p.frontend.ListTask(ctx, &flamev1.ListTaskRequest{SessionId: session})
+	if err != nil {
+		return 0, failed(err, "list the tasks of session %q", session)
+	}
+	pending := 0
+	for {
+		task, err := stream.Recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			return pending, nil
+		case err != nil:
+			return 0, failed(err, "list the tasks of session %q", session)
+		case task.GetStatus().GetState() == flamev1.TaskState_TASK_STATE_PENDING:
+			pending++
+		}
+	}
+}
