@@ -1,0 +1,188 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flame
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+// ErrNotObserved means that a verb names a cluster that is not observed.
+var ErrNotObserved = errors.New("the cluster is not observed")
+
+// Observers observe the session managers of all clusters in turn, each at its
+// own interval, with a few workers: a cluster that waits for its turn costs a
+// timer and no goroutine. Those that failed last time have workers of their own,
+// so that a hundred that hang do not hold up one that answers.
+//
+// They know nothing when they start. All methods may be called at any time, and
+// none but the verbs waits for Flame.
+type Observers struct {
+	dial  Dialer
+	clock clock.WithTicker
+	// random returns a number from 0 to 1.
+	random func() float64
+
+	// sound and doubtful hold the clusters whose time has come, or will come.
+	sound, doubtful workqueue.TypedDelayingInterface[types.NamespacedName]
+	// changed holds the clusters that a reconciler has to look at.
+	changed workqueue.TypedInterface[types.NamespacedName]
+	events  chan event.GenericEvent
+
+	mu       sync.Mutex
+	clusters map[types.NamespacedName]*cluster
+}
+
+// cluster is what Observers hold of one; Observers.mu guards it.
+type cluster struct {
+	target   Target
+	client   *Client
+	interval time.Duration
+	latest   observation.Latest
+	// ended is when the last observation ended, took how long it took, and
+	// failures how many have failed in a row.
+	ended    time.Time
+	took     time.Duration
+	failures int
+	// due is when the next begins. If woken, it is now.
+	due   time.Time
+	woken bool
+	// cancel ends the observation that is under way, if there is one.
+	cancel context.CancelFunc
+}
+
+// NewObservers returns observers that do nothing before they are started. Without
+// a dialer they dial TCP.
+func NewObservers(dial Dialer, clk clock.WithTicker) *Observers {
+	queue := func() workqueue.TypedDelayingInterface[types.NamespacedName] {
+		return workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[types.NamespacedName]{Clock: clk})
+	}
+	return &Observers{
+		dial: dial, clock: clk, random: rand.Float64,
+		sound: queue(), doubtful: queue(),
+		changed:  workqueue.NewTyped[types.NamespacedName](),
+		events:   make(chan event.GenericEvent),
+		clusters: map[types.NamespacedName]*cluster{},
+	}
+}
+
+// Ensure has a cluster observed, from now on, if it is not yet. A target with
+// another UID is another cluster, of which nothing is known; with another
+// address or CA it is the same one in another place. It fails only if the CA
+// cannot be read, and leaves everything as it was then.
+func (o *Observers) Ensure(name types.NamespacedName, target Target) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.clusters[name]
+	if c != nil && c.target == target {
+		return nil
+	}
+	client, err := NewClient(target, o.dial, o.clock.Now)
+	if err != nil {
+		return fmt.Errorf("observe FlameCluster %q: %w", name, err)
+	}
+	if c != nil {
+		c.stop()
+	}
+	next := &cluster{interval: Calm}
+	if c != nil && c.target.UID == target.UID {
+		next.interval, next.latest = c.interval, c.latest
+	}
+	next.target, next.client = target, client
+	o.clusters[name] = next
+	o.wake(name, next)
+	return nil
+}
+
+// Forget ends the observation of a cluster and forgets what was known of it.
+func (o *Observers) Forget(name types.NamespacedName) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c := o.clusters[name]; c != nil {
+		c.stop()
+		delete(o.clusters, name)
+	}
+}
+
+// Latest returns what is known of a cluster. It is the zero value, which says
+// that nothing is, for one that is not observed and one that was not yet.
+func (o *Observers) Latest(name types.NamespacedName) observation.Latest {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c := o.clusters[name]; c != nil {
+		return c.latest
+	}
+	return observation.Latest{}
+}
+
+// Wake has a cluster observed now, whatever its interval and its failures, and
+// once more if an observation is under way, which may have missed what happened.
+func (o *Observers) Wake(name types.NamespacedName) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c := o.clusters[name]; c != nil {
+		o.wake(name, c)
+	}
+}
+
+// SetInterval sets the time between two observations of a cluster, Calm unless
+// set. A shorter one holds from the last observation on.
+func (o *Observers) SetInterval(name types.NamespacedName, interval time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.clusters[name]
+	if c == nil || c.interval == interval {
+		return
+	}
+	c.interval = interval
+	if c.cancel != nil || c.ended.IsZero() {
+		return // The end of the observation that is to come sets the next.
+	}
+	if due := c.ended.Add(o.pause(c)); due.Before(c.due) {
+		c.due = due
+		o.queue(c).AddAfter(name, due.Sub(o.clock.Now()))
+	}
+}
+
+// Events returns the channel on which a cluster comes when something that
+// matters has changed; see observation.Changed. A cluster that changes while its
+// event waits for the receiver comes once.
+func (o *Observers) Events() <-chan event.GenericEvent { return o.events }
+
+// NeedLeaderElection says that only the leader observes.
+func (o *Observers) NeedLeaderElection() bool { return true }
+
+func (o *Observers) wake(name types.NamespacedName, c *cluster) {
+	c.woken = true
+	o.queue(c).Add(name)
+}
+
+// queue is where a cluster waits for its turn.
+func (o *Observers) queue(c *cluster) workqueue.TypedDelayingInterface[types.NamespacedName] {
+	if c.failures > 0 {
+		return o.doubtful
+	}
+	return o.sound
+}
+
+func (o *Observers) pause(c *cluster) time.Duration {
+	return pause(c.interval, c.took, c.failures, o.random())
+}
+
+func (c *cluster) stop() {
+	if c.cancel != nil {
+		c.cancel()
+	}
+}

@@ -1,0 +1,205 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flame
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+const (
+	// soundWorkers is how many session managers that answer are asked at once. An
+	// observation takes a few milliseconds, so that a thousand clusters need few;
+	// more would only hold more answers in memory at the same time.
+	soundWorkers = 24
+	// doubtfulWorkers is how many of those that failed are asked at once. One that
+	// hangs takes a worker for the whole of observeTimeout.
+	doubtfulWorkers = 8
+)
+
+// Start observes until the context ends, and returns when all is quiet again.
+func (o *Observers) Start(ctx context.Context) error {
+	var group sync.WaitGroup
+	work := func(workers int, queue workqueue.TypedDelayingInterface[types.NamespacedName]) {
+		for range workers {
+			group.Go(func() { each(queue, func(name types.NamespacedName) { o.turn(ctx, name) }) })
+		}
+	}
+	work(soundWorkers, o.sound)
+	work(doubtfulWorkers, o.doubtful)
+	group.Go(func() { each(o.changed, func(name types.NamespacedName) { o.announce(ctx, name) }) })
+
+	<-ctx.Done()
+	o.sound.ShutDown()
+	o.doubtful.ShutDown()
+	o.changed.ShutDown()
+	group.Wait()
+	return nil
+}
+
+// each works off a queue until it is shut down.
+func each(queue workqueue.TypedInterface[types.NamespacedName], do func(types.NamespacedName)) {
+	for {
+		name, shutdown := queue.Get()
+		if shutdown {
+			return
+		}
+		do(name)
+		queue.Done(name)
+	}
+}
+
+// announce waits for the receiver, so that what changes meanwhile is announced
+// after it, and nobody else waits.
+func (o *Observers) announce(ctx context.Context, name types.NamespacedName) {
+	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+	select {
+	case o.events <- event.GenericEvent{Object: object}:
+	case <-ctx.Done():
+	}
+}
+
+// turn observes a cluster whose turn has come, and sets the next.
+func (o *Observers) turn(ctx context.Context, name types.NamespacedName) {
+	c, ctx := o.begin(ctx, name)
+	if c == nil {
+		return
+	}
+	began := o.clock.Now()
+	seen, err := c.observe(ctx)
+	seen.At = began
+	if ctx.Err() == nil { // Otherwise it was forgotten, moved or all ends.
+		o.end(name, c, seen, err)
+	}
+}
+
+// observe reads what only begin and end change, between which it is called.
+func (c *cluster) observe(ctx context.Context) (observation.Observation, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience(c.took, c.failures))
+	defer cancel()
+	return c.client.Observe(ctx)
+}
+
+// begin returns nothing if it is not time yet, or an observation is under way,
+// which sees to it that another follows.
+func (o *Observers) begin(ctx context.Context, name types.NamespacedName) (*cluster, context.Context) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.clusters[name]
+	if c == nil || c.cancel != nil || ctx.Err() != nil {
+		return nil, nil
+	}
+	if early := c.due.Sub(o.clock.Now()); early > 0 && !c.woken {
+		// A queue keeps only the earliest of the times that it was given.
+		o.queue(c).AddAfter(name, early)
+		return nil, nil
+	}
+	c.woken = false
+	ctx, c.cancel = context.WithCancel(ctx)
+	return c, ctx
+}
+
+func (o *Observers) end(name types.NamespacedName, c *cluster, seen observation.Observation, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c.cancel()
+	c.cancel = nil
+	if o.clusters[name] != c {
+		return
+	}
+	before := c.latest
+	c.ended = o.clock.Now()
+	c.took = c.ended.Sub(seen.At)
+	if err != nil {
+		c.failures++
+		c.latest = before.Failed(err, seen.At)
+	} else {
+		c.failures = 0
+		c.latest = before.Seen(seen)
+	}
+	if observation.Changed(before, c.latest) {
+		o.changed.Add(name)
+	}
+	if c.woken {
+		o.queue(c).Add(name)
+		return
+	}
+	wait := o.pause(c)
+	c.due = c.ended.Add(wait)
+	o.queue(c).AddAfter(name, wait)
+}
+
+// act has a client do something, and the cluster observed after it.
+func (o *Observers) act(name types.NamespacedName, do func(*Client) error) error {
+	o.mu.Lock()
+	c := o.clusters[name]
+	o.mu.Unlock()
+	if c == nil {
+		return ErrNotObserved
+	}
+	defer o.Wake(name)
+	return do(c.client)
+}
+
+// Fence does what Client.Fence does, and remembers when.
+func (o *Observers) Fence(ctx context.Context, name types.NamespacedName, node string) error {
+	return o.act(name, func(client *Client) error {
+		err := client.Fence(ctx, node)
+		if err == nil {
+			o.fenced(name, node, o.clock.Now())
+		}
+		return err
+	})
+}
+
+func (o *Observers) fenced(name types.NamespacedName, node string, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c := o.clusters[name]; c != nil {
+		c.latest = c.latest.Fenced(node, at)
+	}
+}
+
+// Release does what Client.Release does.
+func (o *Observers) Release(ctx context.Context, name types.NamespacedName, node string) error {
+	return o.act(name, func(client *Client) error { return client.Release(ctx, node) })
+}
+
+// Cordon does what Client.Cordon does.
+func (o *Observers) Cordon(ctx context.Context, name types.NamespacedName, node string) error {
+	return o.act(name, func(client *Client) error { return client.Cordon(ctx, node) })
+}
+
+// Resync does what Client.Resync does.
+func (o *Observers) Resync(ctx context.Context, name types.NamespacedName, node string) error {
+	return o.act(name, func(client *Client) error { return client.Resync(ctx, node) })
+}
+
+// Unbind does what Client.Unbind does.
+func (o *Observers) Unbind(ctx context.Context, name types.NamespacedName, executor string) error {
+	return o.act(name, func(client *Client) error { return client.Unbind(ctx, executor) })
+}
+
+// Unregister does what Client.Unregister does.
+func (o *Observers) Unregister(ctx context.Context, name types.NamespacedName, executor string) error {
+	return o.act(name, func(client *Client) error { return client.Unregister(ctx, executor) })
+}
+
+// LostTasks does what Client.LostTasks does.
+func (o *Observers) LostTasks(ctx context.Context, name types.NamespacedName, session string) (int, error) {
+	lost := 0
+	err := o.act(name, func(client *Client) (err error) {
+		lost, err = client.LostTasks(ctx, session)
+		return err
+	})
+	return lost, err
+}
