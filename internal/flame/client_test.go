@@ -6,7 +6,10 @@ package flame_test
 import (
 	"cmp"
 	"context"
+	"encoding/pem"
 	"net"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +123,45 @@ func TestSilenceHasAReasonAndNoValue(t *testing.T) {
 			assert.Zero(t, o)
 			assert.ErrorIs(t, client.Fence(ctx, "n"), test.want)
 			assert.Empty(t, server.Calls())
+		})
+	}
+}
+
+func TestLargeAnswersArrive(t *testing.T) {
+	large := session("s", 0, 0)
+	large.Application = strings.Repeat("x", 8<<20)
+	_, client := dial(t, observation.Observation{Sessions: []observation.Session{large}})
+	o, err := client.Observe(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, o.Sessions[0].Application, 8<<20)
+}
+
+func TestTLS(t *testing.T) {
+	// The certificate that httptest brings is for example.com.
+	example := httptest.NewTLSServer(nil)
+	example.Close()
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: example.Certificate().Raw}))
+	network := flametest.NewNetwork(t)
+	network.ServeTLS(&example.TLS.Certificates[0], "example.com", "other.test").Set(idleNode)
+	network.Serve("plain.test")
+	tests := map[string]struct {
+		host, ca string
+		want     error
+	}{
+		"the certificate is the host's":                        {host: "example.com", ca: ca},
+		"it is another host's":                                 {host: "other.test", ca: ca, want: observation.ErrUnreachable},
+		"without a CA nothing encrypted is spoken":             {host: "example.com", want: observation.ErrUnreachable},
+		"with a CA nothing is spoken that is not encrypted":    {host: "plain.test", ca: ca, want: observation.ErrUnreachable},
+		"without a CA what is not encrypted is spoken, though": {host: "plain.test"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			place := target(test.host)
+			place.CA = test.ca
+			client, err := flame.NewClient(place, network.Dial, time.Now)
+			require.NoError(t, err)
+			_, err = client.Observe(t.Context())
+			assert.ErrorIs(t, err, test.want)
 		})
 	}
 }

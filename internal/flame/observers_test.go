@@ -105,21 +105,21 @@ func (w *world) eventually(done func() bool, message string) {
 	require.Eventually(w.t, done, 20*time.Second, time.Millisecond, message)
 }
 
-// after lets time pass, after which a cluster has to be asked again.
-func (w *world) after(d time.Duration, host string) {
+// after lets time pass, after which cluster c has to be asked again.
+func (w *world) after(d time.Duration) {
 	w.t.Helper()
-	before := w.Latest(named(host))
+	before := w.Latest(named("c"))
 	w.clock.Step(d)
-	w.eventually(func() bool { return again(before, w.Latest(named(host))) }, "it is asked again after "+d.String())
+	w.eventually(func() bool { return again(before, w.Latest(named("c"))) }, "it is asked again after "+d.String())
 }
 
-// quiet lets time pass, within which a cluster must not be asked.
-func (w *world) quiet(d time.Duration, host string) {
+// quiet lets time pass, within which cluster c must not be asked.
+func (w *world) quiet(d time.Duration) {
 	w.t.Helper()
-	before := w.Latest(named(host))
+	before := w.Latest(named("c"))
 	w.clock.Step(d)
 	time.Sleep(20 * time.Millisecond)
-	assert.False(w.t, again(before, w.Latest(named(host))), "it is asked again within %s", d)
+	assert.False(w.t, again(before, w.Latest(named("c"))), "it is asked again within %s", d)
 }
 
 // again says whether there was another try, whatever came of it.
@@ -159,17 +159,17 @@ func TestNothingIsKnownAtFirst(t *testing.T) {
 func TestOnlyWhatMattersWakes(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
-	w.after(11*time.Second, "c")
+	w.after(11*time.Second)
 	w.eventually(func() bool { return w.wakes("c") == 2 }, "the node counts as idle")
 	for range 5 {
-		w.after(11*time.Second, "c")
+		w.after(11*time.Second)
 	}
 	time.Sleep(20 * time.Millisecond)
 	assert.Equal(t, 2, w.wakes("c"), "nothing has changed since")
 	assert.Equal(t, noon.Add(66*time.Second), w.Latest(named("c")).Observation.At, "and still it is the latest")
 
 	server.Change(func(o *observation.Observation) { o.Sessions = []observation.Session{session("s", 1, 0)} })
-	w.after(11*time.Second, "c")
+	w.after(11*time.Second)
 	w.eventually(func() bool { return w.wakes("c") == 3 }, "a session came")
 }
 
@@ -179,7 +179,7 @@ func TestIntervalsAreJittered(t *testing.T) {
 	w.observe("c", idleNode)
 	gaps := map[time.Duration]bool{}
 	for range 6 {
-		w.quiet(8900*time.Millisecond, "c")
+		w.quiet(8900*time.Millisecond)
 		gap := time.Duration(0)
 		for before := w.Latest(named("c")); !again(before, w.Latest(named("c"))); gap += step {
 			w.clock.Step(step)
@@ -194,12 +194,12 @@ func TestFailuresBackOffAndTheLastWordStands(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
 	server.Fail(errBroken)
-	w.after(11*time.Second, "c")
-	w.quiet(17900*time.Millisecond, "c")
-	w.after(4200*time.Millisecond, "c")
+	w.after(11*time.Second)
+	w.quiet(17900*time.Millisecond)
+	w.after(4200*time.Millisecond)
 	for range 3 {
-		w.quiet(26900*time.Millisecond, "c")
-		w.after(6200*time.Millisecond, "c")
+		w.quiet(26900*time.Millisecond)
+		w.after(6200*time.Millisecond)
 	}
 
 	latest := w.Latest(named("c"))
@@ -214,8 +214,8 @@ func TestFailuresBackOffAndTheLastWordStands(t *testing.T) {
 	w.Wake(named("c"))
 	w.eventually(func() bool { return w.Latest(named("c")).Err == nil }, "a wake does not wait for the back-off")
 	w.eventually(func() bool { return w.wakes("c") == 3 }, "it speaks again")
-	w.quiet(8900*time.Millisecond, "c")
-	w.after(2200*time.Millisecond, "c")
+	w.quiet(8900*time.Millisecond)
+	w.after(2200*time.Millisecond)
 }
 
 func TestWakeDuringAnObservationIsNotLost(t *testing.T) {
@@ -235,17 +235,17 @@ func TestWakeDuringAnObservationIsNotLost(t *testing.T) {
 func TestUrgencyHoldsFromTheLastObservationOn(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
-	w.quiet(3*time.Second, "c")
+	w.quiet(3*time.Second)
 	w.SetInterval(named("c"), flame.Urgent)
 	w.eventually(func() bool { return w.Latest(named("c")).Observation.At.Equal(noon.Add(3 * time.Second)) }, "it is due already")
 	for range 5 {
-		w.quiet(850*time.Millisecond, "c")
-		w.after(300*time.Millisecond, "c")
+		w.quiet(850*time.Millisecond)
+		w.after(300*time.Millisecond)
 	}
 	w.SetInterval(named("c"), flame.Calm)
-	w.after(1150*time.Millisecond, "c")
-	w.quiet(8900*time.Millisecond, "c")
-	w.after(2200*time.Millisecond, "c")
+	w.after(1150*time.Millisecond)
+	w.quiet(8900*time.Millisecond)
+	w.after(2200*time.Millisecond)
 	assert.Equal(t, 9, server.Observed())
 }
 
@@ -260,7 +260,7 @@ func TestForgottenClusterIsLeftAlone(t *testing.T) {
 	server.Answer()
 	w.Wake(named("c"))
 	w.SetInterval(named("c"), flame.Urgent)
-	w.quiet(time.Minute, "c")
+	w.quiet(time.Minute)
 	assert.Equal(t, 2, server.Observed())
 	assert.Equal(t, observation.Latest{}, w.Latest(named("c")))
 	assert.ErrorIs(t, w.Release(t.Context(), named("c"), "n"), flame.ErrNotObserved)

@@ -10,12 +10,15 @@ package flametest
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
@@ -47,9 +50,18 @@ func (n *Network) Dial(ctx context.Context, address string) (net.Conn, error) {
 
 // Serve starts a fake that all these hosts lead to, at the ports that clusters have.
 func (n *Network) Serve(hosts ...string) *Server {
+	return n.serve(insecure.NewCredentials(), hosts)
+}
+
+// ServeTLS starts a fake that proves who it is, and encrypts.
+func (n *Network) ServeTLS(certificate *tls.Certificate, hosts ...string) *Server {
+	return n.serve(credentials.NewServerTLSFromCert(certificate), hosts)
+}
+
+func (n *Network) serve(transport credentials.TransportCredentials, hosts []string) *Server {
 	s := newServer()
-	frontend := n.listen(func(r *grpc.Server) { flamev1.RegisterFrontendServer(r, &frontend{server: s}) }, s)
-	backend := n.listen(func(r *grpc.Server) { flamev1.RegisterBackendServer(r, &backend{server: s}) }, s)
+	frontend := n.listen(s, transport, func(r *grpc.Server) { flamev1.RegisterFrontendServer(r, &frontend{server: s}) })
+	backend := n.listen(s, transport, func(r *grpc.Server) { flamev1.RegisterBackendServer(r, &backend{server: s}) })
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, host := range hosts {
@@ -59,9 +71,9 @@ func (n *Network) Serve(hosts ...string) *Server {
 	return s
 }
 
-func (n *Network) listen(register func(*grpc.Server), s *Server) *bufconn.Listener {
+func (n *Network) listen(s *Server, transport credentials.TransportCredentials, register func(*grpc.Server)) *bufconn.Listener {
 	listener := bufconn.Listen(64 << 10)
-	server := grpc.NewServer(grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))
+	server := grpc.NewServer(grpc.Creds(transport), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))
 	register(server)
 	served := make(chan struct{})
 	go func() {

@@ -32,8 +32,8 @@ func node(name string, state NodeState) Node {
 	return Node{Name: name, State: state, Capacity: large, Allocatable: large}
 }
 
-// fenced is a node as a fence leaves it.
-func fenced(name string) Node { return Node{Name: name, State: Unknown} }
+// fenced is node n as a fence leaves it.
+func fenced() Node { return Node{Name: "n", State: Unknown} }
 
 func at(seconds int, nodes []Node, executors ...Executor) Observation {
 	return Observation{At: after(seconds), Nodes: nodes, Executors: executors}

@@ -24,7 +24,8 @@ var (
 // still speaks. The zero value says that nothing is known, which is never the
 // same as an observation of nothing.
 type Latest struct {
-	// Observation is the last one that succeeded, and nil if none did.
+	// Observation is the last one that succeeded, and nil if none did. It is shared
+	// by all who ask: read only.
 	Observation *Observation
 	// Track is what is remembered with it.
 	Track Track

@@ -57,11 +57,11 @@ func TestNodesAreTracked(t *testing.T) {
 			want: NodeTrack{State: Ready, Since: after(0), IdleSince: after(30), Idle: 1},
 		},
 		"a node that drains with nothing to give is fenced since that was first seen": {
-			observations: []Observation{at(0, []Node{node("n", Unknown)}, holds), at(10, []Node{fenced("n")}, holds), at(20, []Node{fenced("n")}, holds)},
+			observations: []Observation{at(0, []Node{node("n", Unknown)}, holds), at(10, []Node{fenced()}, holds), at(20, []Node{fenced()}, holds)},
 			want:         NodeTrack{State: Unknown, Since: after(0), FencedSince: after(10)},
 		},
 		"one that is given up is fenced no longer": {
-			observations: []Observation{at(0, []Node{fenced("n")}, holds), at(30, []Node{{Name: "n", State: NotReady}}, holds)},
+			observations: []Observation{at(0, []Node{fenced()}, holds), at(30, []Node{{Name: "n", State: NotReady}}, holds)},
 			want:         NodeTrack{State: NotReady, Since: after(30)},
 		},
 	}
@@ -80,10 +80,10 @@ func TestFenceIsRememberedFromWhenItWasMade(t *testing.T) {
 	underWay := Next(track, at(4, []Node{node("n", Unknown)}, holds))
 	assert.Equal(t, after(5), underWay.Nodes["n"].FencedSince, "after an observation that began before the fence")
 
-	seen := Next(underWay, at(6, []Node{fenced("n")}, holds))
+	seen := Next(underWay, at(6, []Node{fenced()}, holds))
 	assert.Equal(t, NodeTrack{State: Unknown, Since: after(0), FencedSince: after(5)}, seen.Nodes["n"])
 
-	again := Next(seen.Fenced("n", after(60)), at(61, []Node{fenced("n")}, holds))
+	again := Next(seen.Fenced("n", after(60)), at(61, []Node{fenced()}, holds))
 	assert.Equal(t, after(60), again.Nodes["n"].FencedSince, "after a second fence")
 
 	failed := Next(track, at(10, []Node{node("n", Unknown)}, holds))
