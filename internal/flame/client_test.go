@@ -193,6 +193,7 @@ func TestFence(t *testing.T) {
 		},
 		Nodes: []observation.Node{node("gone", observation.Unknown), node("other", observation.Ready)},
 	})
+	server.NoticeLate(200 * time.Millisecond)
 	require.NoError(t, client.Fence(t.Context(), "gone"))
 	assert.Equal(t, []flametest.Call{
 		{Verb: "RegisterNode", Name: "gone", Executors: []string{"1", "2"}},

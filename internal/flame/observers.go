@@ -166,7 +166,9 @@ func (o *Observers) NeedLeaderElection() bool { return true }
 
 func (o *Observers) wake(name types.NamespacedName, c *cluster) {
 	c.woken = true
-	o.queue(c).Add(name)
+	if c.cancel == nil { // Otherwise the end of the observation that is under way sees to it.
+		o.queue(c).Add(name)
+	}
 }
 
 // queue is where a cluster waits for its turn.

@@ -159,17 +159,17 @@ func TestNothingIsKnownAtFirst(t *testing.T) {
 func TestOnlyWhatMattersWakes(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
-	w.after(11*time.Second)
+	w.after(11 * time.Second)
 	w.eventually(func() bool { return w.wakes("c") == 2 }, "the node counts as idle")
 	for range 5 {
-		w.after(11*time.Second)
+		w.after(11 * time.Second)
 	}
 	time.Sleep(20 * time.Millisecond)
 	assert.Equal(t, 2, w.wakes("c"), "nothing has changed since")
 	assert.Equal(t, noon.Add(66*time.Second), w.Latest(named("c")).Observation.At, "and still it is the latest")
 
 	server.Change(func(o *observation.Observation) { o.Sessions = []observation.Session{session("s", 1, 0)} })
-	w.after(11*time.Second)
+	w.after(11 * time.Second)
 	w.eventually(func() bool { return w.wakes("c") == 3 }, "a session came")
 }
 
@@ -179,7 +179,7 @@ func TestIntervalsAreJittered(t *testing.T) {
 	w.observe("c", idleNode)
 	gaps := map[time.Duration]bool{}
 	for range 6 {
-		w.quiet(8900*time.Millisecond)
+		w.quiet(8900 * time.Millisecond)
 		gap := time.Duration(0)
 		for before := w.Latest(named("c")); !again(before, w.Latest(named("c"))); gap += step {
 			w.clock.Step(step)
@@ -194,12 +194,12 @@ func TestFailuresBackOffAndTheLastWordStands(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
 	server.Fail(errBroken)
-	w.after(11*time.Second)
-	w.quiet(17900*time.Millisecond)
-	w.after(4200*time.Millisecond)
+	w.after(11 * time.Second)
+	w.quiet(17900 * time.Millisecond)
+	w.after(4200 * time.Millisecond)
 	for range 3 {
-		w.quiet(26900*time.Millisecond)
-		w.after(6200*time.Millisecond)
+		w.quiet(26900 * time.Millisecond)
+		w.after(6200 * time.Millisecond)
 	}
 
 	latest := w.Latest(named("c"))
@@ -214,8 +214,8 @@ func TestFailuresBackOffAndTheLastWordStands(t *testing.T) {
 	w.Wake(named("c"))
 	w.eventually(func() bool { return w.Latest(named("c")).Err == nil }, "a wake does not wait for the back-off")
 	w.eventually(func() bool { return w.wakes("c") == 3 }, "it speaks again")
-	w.quiet(8900*time.Millisecond)
-	w.after(2200*time.Millisecond)
+	w.quiet(8900 * time.Millisecond)
+	w.after(2200 * time.Millisecond)
 }
 
 func TestWakeDuringAnObservationIsNotLost(t *testing.T) {
@@ -232,20 +232,31 @@ func TestWakeDuringAnObservationIsNotLost(t *testing.T) {
 	assert.Equal(t, 3, server.Observed(), "and no third one")
 }
 
+func TestWakeMovesTheNextObservation(t *testing.T) {
+	w := newWorld(t)
+	w.observe("c", idleNode)
+	w.quiet(3 * time.Second)
+	w.Wake(named("c"))
+	w.eventually(func() bool { return w.Latest(named("c")).Observation.At.Equal(noon.Add(3 * time.Second)) }, "it is asked at once")
+	w.quiet(8 * time.Second) // The time that was set before passes.
+	w.quiet(900 * time.Millisecond)
+	w.after(2200 * time.Millisecond)
+}
+
 func TestUrgencyHoldsFromTheLastObservationOn(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)
-	w.quiet(3*time.Second)
+	w.quiet(3 * time.Second)
 	w.SetInterval(named("c"), flame.Urgent)
 	w.eventually(func() bool { return w.Latest(named("c")).Observation.At.Equal(noon.Add(3 * time.Second)) }, "it is due already")
 	for range 5 {
-		w.quiet(850*time.Millisecond)
-		w.after(300*time.Millisecond)
+		w.quiet(850 * time.Millisecond)
+		w.after(300 * time.Millisecond)
 	}
 	w.SetInterval(named("c"), flame.Calm)
-	w.after(1150*time.Millisecond)
-	w.quiet(8900*time.Millisecond)
-	w.after(2200*time.Millisecond)
+	w.after(1150 * time.Millisecond)
+	w.quiet(8900 * time.Millisecond)
+	w.after(2200 * time.Millisecond)
 	assert.Equal(t, 9, server.Observed())
 }
 

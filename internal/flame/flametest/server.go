@@ -41,6 +41,8 @@ type Server struct {
 	err      error
 	delay    time.Duration
 	released chan struct{}
+	// drains is how long the end of a node's stream goes unnoticed.
+	drains time.Duration
 	// before runs before a call of the backend takes effect.
 	before func(verb string)
 }
@@ -114,6 +116,13 @@ func (s *Server) Slow(delay time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.delay = delay
+}
+
+// NoticeLate lets the end of a node's stream go unnoticed for a time.
+func (s *Server) NoticeLate(delay time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drains = delay
 }
 
 // Hang lets no call end before its caller gives up or Answer is called.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"path"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -142,6 +143,10 @@ func (b *backend) WatchNode(stream grpc.BidiStreamingServer[flamev1.WatchNodeReq
 			break
 		}
 	}
+	b.server.mu.Lock()
+	late := b.server.drains
+	b.server.mu.Unlock()
+	time.Sleep(late)
 	b.server.mu.Lock()
 	if i := b.server.node(name); i >= 0 {
 		b.server.state.Nodes = slices.Clone(b.server.state.Nodes)
