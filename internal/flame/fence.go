@@ -31,7 +31,7 @@ const drainCheck = 20 * time.Millisecond
 // starts its 30 s anew.
 func (c *Client) Fence(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
-		_, held, err := flame.look(ctx, node)
+		held, err := flame.held(ctx, node)
 		if err != nil {
 			return err
 		}
