@@ -17,6 +17,10 @@ const (
 	// ConditionObjectCacheReady says whether the object cache answers. It is
 	// absent while the spec asks for none.
 	ConditionObjectCacheReady = "ObjectCacheReady"
+	// ConditionScalingActive is True while the number of executor managers follows
+	// the load, and False while it cannot; the reason says why the number is what
+	// it is. It is absent while the spec asks for no autoscaling.
+	ConditionScalingActive = "ScalingActive"
 	// ConditionProgressing is True while something is being created, replaced or
 	// scaled, and False when all is as the spec says or nothing moves any more.
 	ConditionProgressing = "Progressing"
@@ -61,6 +65,27 @@ const (
 	// ReasonMultipleReplicas means that the object cache runs with more than one
 	// replica, which Flame does not support: objects are found on one of them only.
 	ReasonMultipleReplicas = "MultipleReplicas"
+	// ReasonFollowingLoad means that there are as many executor managers as the
+	// load needs.
+	ReasonFollowingLoad = "FollowingLoad"
+	// ReasonAtMaximum means that the load needs more executor managers than
+	// maxReplicas allows.
+	ReasonAtMaximum = "AtMaximum"
+	// ReasonAtMinimum means that the load needs fewer executor managers than
+	// minReplicas keeps.
+	ReasonAtMinimum = "AtMinimum"
+	// ReasonScaleDownDelay means that the load needs fewer executor managers, but
+	// has not for scaleDownDelaySeconds.
+	ReasonScaleDownDelay = "ScaleDownDelay"
+	// ReasonScaleUpLimited means that maxStarting executor managers are starting,
+	// and more follow when they are ready.
+	ReasonScaleUpLimited = "ScaleUpLimited"
+	// ReasonUnschedulable means that sessions ask for executors that no executor
+	// manager has room for; the number follows the rest of the load.
+	ReasonUnschedulable = "Unschedulable"
+	// ReasonFlameSilent means that Flame does not say what it has to do, so that
+	// its last word stands.
+	ReasonFlameSilent = "FlameSilent"
 	// ReasonValid means that the spec can run.
 	ReasonValid = "Valid"
 	// ReasonInvalid means that the spec cannot run as it is.

@@ -26,7 +26,8 @@ type ExecutorManagerSpec struct {
 	Image string `json:"image"`
 
 	// replicas is the number of executor managers. 0 is allowed: sessions are
-	// taken, and their tasks wait. Defaults to 1.
+	// taken, and their tasks wait. With autoscaling it is only what a new cluster
+	// starts with. Defaults to 1.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
@@ -58,6 +59,13 @@ type ExecutorManagerSpec struct {
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitempty,omitzero"`
 
+	// autoscaling lets the number of executor managers follow the tasks that wait
+	// and run. Without it there are as many as replicas says, which kubectl scale
+	// and autoscalers of Kubernetes can change. It needs a storage that outlives an
+	// executor manager: sessionManager.storage.type none excludes it.
+	// +optional
+	Autoscaling *AutoscalingSpec `json:"autoscaling,omitempty"`
+
 	PodSettings `json:",inline"`
 
 	// updateStrategy says how executor managers are replaced when the spec
@@ -65,6 +73,48 @@ type ExecutorManagerSpec struct {
 	// +kubebuilder:default={maxSurge: "25%", maxUnavailable: 0}
 	// +optional
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitempty,omitzero"`
+}
+
+// AutoscalingSpec says how far and how fast the number of executor managers
+// follows the tasks. The number goes up at once, and down after a delay.
+// +kubebuilder:validation:XValidation:rule="self.minReplicas <= self.maxReplicas",fieldPath=".maxReplicas",message="maxReplicas must be at least minReplicas"
+type AutoscalingSpec struct {
+	// minReplicas is the number of executor managers that stay when nothing needs
+	// them. With 0 the first task waits for one to start. Defaults to 0.
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	// +optional
+	MinReplicas int32 `json:"minReplicas"`
+
+	// maxReplicas is the number of executor managers that there are at most,
+	// whatever waits. ScalingActive says so when more are needed.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	// +required
+	MaxReplicas int32 `json:"maxReplicas"`
+
+	// scaleDownDelaySeconds is how long fewer executor managers have to be needed
+	// before there are fewer; then there are as many as were needed at most
+	// meanwhile. Executors that wait for the next task of their session, 60
+	// seconds in Flame unless an application's delay_release says otherwise, count
+	// as needed, so that the delay starts after them. A delay of less than 30 seconds
+	// more than delay_release has sessions that pause start on new executor
+	// managers again and again. In seconds. Defaults to 120.
+	// +kubebuilder:default=120
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	// +optional
+	ScaleDownDelaySeconds int32 `json:"scaleDownDelaySeconds"`
+
+	// maxStarting is the number of executor managers that a scale-up may have
+	// starting at once: the next ones follow as those become ready. It spares a
+	// registry or a quota. minReplicas is kept to all the same. By default all that
+	// are needed start at once.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	// +optional
+	MaxStarting *int32 `json:"maxStarting,omitempty"`
 }
 
 // UpdateStrategy says how executor managers are replaced when the spec changes.

@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every component is ready"
 // +kubebuilder:printcolumn:name="Executors",type=integer,JSONPath=`.status.executorManager.ready`,description="Executor managers that are connected to the session manager"
 // +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.status.executorManager.desired`,description="Executor managers that are wanted"
+// +kubebuilder:printcolumn:name="Busy",type=integer,JSONPath=`.status.executorManager.busy`,description="Executor managers that work for a session"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 39",message="metadata.name must have at most 39 characters: names of pods and Services are made from it"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"
@@ -50,6 +51,7 @@ type FlameClusterList struct {
 }
 
 // FlameClusterSpec says what a Flame cluster should be.
+// +kubebuilder:validation:XValidation:rule="!has(self.executorManager.autoscaling) || !has(self.sessionManager.storage) || self.sessionManager.storage.type != 'none' || has(self.sessionManager.storage.uriSecretRef)",message="executorManager.autoscaling needs a storage that keeps tasks: with sessionManager.storage.type none, Flame loses the tasks of an executor manager that goes. Choose another type or leave autoscaling out"
 type FlameClusterSpec struct {
 	// flameVersion is the version of Flame in the images, such as 0.6.0. Flame's
 	// configuration differs between versions, and a wrong one runs nothing.

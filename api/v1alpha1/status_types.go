@@ -26,7 +26,7 @@ const (
 // FlameClusterStatus says what a Flame cluster is.
 type FlameClusterStatus struct {
 	// conditions say in detail how the cluster is: Ready, SessionManagerReady,
-	// ExecutorsReady, ObjectCacheReady, Progressing and SpecValid.
+	// ExecutorsReady, ObjectCacheReady, ScalingActive, Progressing and SpecValid.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -56,6 +56,16 @@ type FlameClusterStatus struct {
 	// objectCache says how the object cache is. It is absent while the spec asks for none.
 	// +optional
 	ObjectCache *ObjectCacheStatus `json:"objectCache,omitempty"`
+
+	// load says what the session manager has to do, as Flame said last. It is
+	// absent until Flame has said something.
+	// +optional
+	Load *LoadStatus `json:"load,omitempty"`
+
+	// autoscaling says what autoscaling decided last. It is absent while the spec
+	// asks for none.
+	// +optional
+	Autoscaling *AutoscalingStatus `json:"autoscaling,omitempty"`
 }
 
 // SessionManagerStatus says how the session manager is.
@@ -86,8 +96,13 @@ type ExecutorManagerStatus struct {
 	// +optional
 	Updated int32 `json:"updated"`
 
-	// desired is the number of executor managers that are wanted: spec.executorManager.replicas,
-	// or 0 while suspended.
+	// busy is the number of executor managers that hold an executor of a session,
+	// which runs a task or waits for the next one. It is Flame's last word.
+	// +optional
+	Busy int32 `json:"busy"`
+
+	// desired is the number of executor managers that are wanted: what autoscaling
+	// decided, or spec.executorManager.replicas without it, or 0 while suspended.
 	// +optional
 	Desired int32 `json:"desired"`
 
@@ -107,4 +122,66 @@ type ObjectCacheStatus struct {
 	// the cache endpoint in their flame.yaml or for FLAME_CACHE_ENDPOINT.
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
+}
+
+// LoadStatus says what a session manager has to do.
+type LoadStatus struct {
+	// sessionsOpen is the number of sessions that take tasks.
+	// +optional
+	SessionsOpen int32 `json:"sessionsOpen"`
+
+	// sessionsBlocked is the number of open sessions that get no more executors,
+	// because starting them failed sessionRetryLimit times.
+	// +optional
+	SessionsBlocked int32 `json:"sessionsBlocked"`
+
+	// tasksPending is the number of tasks that wait for an executor.
+	// +optional
+	TasksPending int32 `json:"tasksPending"`
+
+	// tasksRunning is the number of tasks that run.
+	// +optional
+	TasksRunning int32 `json:"tasksRunning"`
+}
+
+// AutoscalingStatus is what autoscaling decided last, and what it has to remember
+// until the next decision. Nothing of it changes while the load stays the same.
+type AutoscalingStatus struct {
+	// desiredReplicas is the number of executor managers that was decided on.
+	// +optional
+	DesiredReplicas int32 `json:"desiredReplicas"`
+
+	// neededReplicas is the number that the load needed, within minReplicas and
+	// maxReplicas. There are more while the delay of a scale-down lasts.
+	// +optional
+	NeededReplicas int32 `json:"neededReplicas"`
+
+	// reason is why desiredReplicas is what it is, in the words of the condition
+	// ScalingActive.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Reason string `json:"reason,omitempty"`
+
+	// lastScaleTime is when desiredReplicas changed last.
+	// +optional
+	LastScaleTime *metav1.Time `json:"lastScaleTime,omitempty"`
+
+	// peaks are the larger numbers that were needed within the last
+	// scaleDownDelaySeconds, the largest and oldest first. There are none while
+	// the load stays the same.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	// +optional
+	Peaks []AutoscalingPeak `json:"peaks,omitempty"`
+}
+
+// AutoscalingPeak is a number of executor managers that was needed for a time.
+type AutoscalingPeak struct {
+	// replicas is the number that was needed.
+	// +required
+	Replicas int32 `json:"replicas"`
+
+	// endTime is when fewer were needed.
+	// +required
+	EndTime metav1.Time `json:"endTime"`
 }
