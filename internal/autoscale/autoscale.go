@@ -1,0 +1,199 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package autoscale decides how many executor managers a load needs.
+//
+// It is pure arithmetic on its own types: what Flame says, bounds, the decision
+// before and the time go in; a decision with what the next one has to remember
+// comes out. It remembers nothing itself.
+//
+// The rule:
+//
+//	needed  = executor managers that hold an executor of a session
+//	        + those that the executors which sessions lack fill besides
+//	desired = the most that was needed within the delay, within the bounds
+//
+// What a session lacks is what Flame's scheduler would give it if there were
+// room, less what it has. An executor that a session has is no room for another
+// session, even if it only waits for its own session's next task: Flame keeps it
+// there for a minute. So the executors that are lacking go into what is left of
+// executor managers, the largest first, and into new ones.
+//
+// The one hard idea is the memory. "The most that was needed within the delay"
+// wants a history; kept as peaks, the larger numbers that were needed and when
+// they ended, it is empty while the load stays the same, and nothing has to be
+// written.
+package autoscale
+
+import "time"
+
+// Resources is what an executor takes, or what an executor manager has room for.
+// In a request, 0 or less is no request, as in Flame. In a room, 0 of a CPU or a
+// GPU is none, and 0 of memory is room that nobody knows, and so no limit.
+type Resources struct {
+	// CPU counts whole CPUs, Memory bytes, GPU whole GPUs.
+	CPU, Memory, GPU int64
+}
+
+// Session is an open session.
+type Session struct {
+	ID        string
+	Priority  int64
+	CreatedAt time.Time
+	// Pending and Running count its tasks.
+	Pending, Running int
+	// MinInstances and MaxInstances bound its executors; nil is no bound.
+	MinInstances int
+	MaxInstances *int
+	// BatchSize is how many executors Flame 0.6.0 gives it at once; 0 is taken for 1.
+	BatchSize int
+	// Request is the size of its executors; zero is the slot.
+	Request Resources
+	// Blocked says that it reached the retry limit since the session manager
+	// started: it gets no more executors until that starts again.
+	Blocked bool
+}
+
+// Executor is an executor in any state.
+type Executor struct {
+	// Node is the name of its executor manager's pod.
+	Node string
+	// Session is the session that it serves or is promised to, and empty if it
+	// serves none: then it is released or given to a session in a moment, and
+	// takes no room.
+	Session string
+	Request Resources
+}
+
+// Pod is an executor manager that exists and has neither ended nor been told to.
+type Pod struct {
+	Name  string
+	Ready bool
+	// Room is what Flame says is allocatable on it; zero while Flame does not list it.
+	Room Resources
+}
+
+// Load is what Flame says.
+type Load struct {
+	// Sessions are the open ones.
+	Sessions []Session
+	// Executors are all there are, on pods that are gone or going as well.
+	Executors []Executor
+}
+
+// Policy is the order in which Flame serves sessions.
+type Policy string
+
+// The policies. Flame loads drf with either.
+const (
+	Priority Policy = "priority"
+	DRF      Policy = "drf"
+)
+
+// Flame is what the decision has to know of the session manager.
+type Flame struct {
+	Policy Policy
+	// Gang is true for 0.6.0, which serves sessions in whole batches.
+	Gang bool
+	// Slot is the size of executors of sessions that do not ask for another.
+	Slot Resources
+	// Shape is the room of a new executor manager as Flame will see it: the CPU
+	// limit rounded up, the GPUs, and of memory the host's (Flame never sees the
+	// pod's limit), or 0 while no node tells it. The number of executors in a pod
+	// is bounded by its CPUs.
+	Shape Resources
+}
+
+// Bounds is what the user asked for.
+type Bounds struct {
+	// Min and Max bound the number of executor managers.
+	Min, Max int
+	// Delay is how long fewer have to be needed before there are fewer.
+	Delay time.Duration
+	// MaxStarting bounds those that are not ready because of a scale-up; 0 is no bound.
+	MaxStarting int
+}
+
+// Input is what a decision depends on.
+type Input struct {
+	// Load is nil while Flame is silent.
+	Load   *Load
+	Pods   []Pod
+	Flame  Flame
+	Bounds Bounds
+	// Start is the number to start from when there is no Previous: the spec's
+	// replicas for a new cluster, or else the number of pods.
+	Start int
+	// Previous is the Memory of the decision before, or nil.
+	Previous *Memory
+	Now      time.Time
+}
+
+// Memory is what a decision leaves for the next one. Its times are whole
+// seconds, which is what a status holds.
+type Memory struct {
+	// Desired is what was decided, Needed what the load needed within the bounds.
+	Desired, Needed int
+	// ScaledAt is when Desired changed last; zero if it never did.
+	ScaledAt time.Time
+	// Peaks are the larger numbers that were needed within the delay, the largest
+	// and oldest first, and at most MaxPeaks.
+	Peaks []Peak
+}
+
+// Peak is a number of executor managers that was needed for a time.
+type Peak struct {
+	Replicas int
+	// EndedAt is when fewer were needed.
+	EndedAt time.Time
+}
+
+// MaxPeaks bounds the peaks that are remembered. Beyond it the two that ended
+// closest together are taken for one, the larger, which lasts as long as both.
+const MaxPeaks = 8
+
+// Reason says why Decision.Desired is what it is.
+type Reason string
+
+// The reasons, the one that is told first when several hold.
+const (
+	// FlameSilent: nobody knows the load, so the last decision stands, within the bounds.
+	FlameSilent Reason = "FlameSilent"
+	// Unschedulable: sessions ask for executors that no executor manager has room
+	// for; the number follows the rest.
+	Unschedulable Reason = "Unschedulable"
+	// AtMaximum: more are needed than Max.
+	AtMaximum Reason = "AtMaximum"
+	// ScaleUpLimited: MaxStarting are starting, and more follow.
+	ScaleUpLimited Reason = "ScaleUpLimited"
+	// ScaleDownDelay: fewer are needed, but have not been for Delay.
+	ScaleDownDelay Reason = "ScaleDownDelay"
+	// AtMinimum: fewer are needed than Min.
+	AtMinimum Reason = "AtMinimum"
+	// FollowingLoad: as many as are needed.
+	FollowingLoad Reason = "FollowingLoad"
+)
+
+// Unfit is a kind of executor that no executor manager has room for.
+type Unfit struct {
+	Request Resources
+	// Batch is the batch that is too large for Max executor managers, or 0 if not
+	// even one executor fits.
+	Batch int
+	// Sessions counts the sessions that ask for it.
+	Sessions int
+}
+
+// Decision is how many executor managers there should be.
+type Decision struct {
+	Desired int
+	Reason  Reason
+	// Message explains it to a user. It changes only with what it says.
+	Message string
+	// Memory is the Previous of the next decision.
+	Memory Memory
+	// Unfit lists what no executor manager has room for, the largest first.
+	Unfit []Unfit
+	// After is when the time alone changes the decision; 0 if it does not.
+	After time.Duration
+}

@@ -1,0 +1,190 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package autoscale
+
+import (
+	"slices"
+	"time"
+)
+
+// Decide returns how many executor managers there should be.
+//
+//  1. The bounds always hold, also for what was decided under others.
+//  2. While Flame is silent the last decision stands. Without one it is Start.
+//  3. What the load needs is followed upwards at once, but with MaxStarting no
+//     further than as many are starting.
+//  4. It is followed downwards to the most that was needed within the delay.
+//  5. No fewer than hold an executor of a session, unless Max is less.
+func Decide(in Input) Decision {
+	in.Flame.Shape = in.Flame.Shape.known()
+	previous := in.previous()
+	if in.Load == nil {
+		return in.keep(previous)
+	}
+	rooms, held := in.occupied()
+	occupied := 0
+	for _, b := range rooms {
+		occupied += b.count
+	}
+	asked := in.demands(held)
+	o := outcome{demand: asked, need: occupied + pack(rooms, in.Flame.Shape, asked.lacking)}
+	o.needed = in.Bounds.clamp(o.need)
+	o.peaks = in.peaks(previous, o.needed)
+	o.target = o.needed
+	if len(o.peaks) > 0 {
+		o.target = in.Bounds.clamp(max(o.needed, o.peaks[0].Replicas))
+	}
+	o.desired = in.limited(o.target, previous.Desired, occupied)
+	return in.decision(o, previous)
+}
+
+// outcome is a decision on its way.
+type outcome struct {
+	demand
+	// need is what the load needs, needed the same within the bounds, target what
+	// is aimed at because more was needed a short time ago, desired the decision.
+	need, needed, target, desired int
+	peaks                         []Peak
+}
+
+// previous is the memory of the decision before. A cluster without one starts
+// as if Start had been needed.
+func (in *Input) previous() Memory {
+	if in.Previous != nil {
+		return *in.Previous
+	}
+	start := in.Bounds.clamp(in.Start)
+	return Memory{Desired: start, Needed: start}
+}
+
+func (b Bounds) clamp(n int) int { return min(max(n, b.Min), b.Max) }
+
+// keep repeats the last decision within the bounds as they are now. Peaks do not
+// end meanwhile, nor do they lift the number again.
+func (in *Input) keep(previous Memory) Decision {
+	desired := in.Bounds.clamp(previous.Desired)
+	memory := Memory{Desired: desired, Needed: previous.Needed, ScaledAt: previous.ScaledAt, Peaks: lowered(previous.Peaks, desired)}
+	if desired != previous.Desired {
+		memory.ScaledAt = wholeSecond(in.Now)
+	}
+	return Decision{Desired: desired, Reason: FlameSilent, Message: silentMessage(desired), Memory: memory}
+}
+
+// peaks returns the larger numbers that were needed within the delay: those
+// known before that are not over, and the one that ends now. That is at most
+// what was decided: a number that there never was is none to keep.
+func (in *Input) peaks(previous Memory, needed int) []Peak {
+	now := wholeSecond(in.Now)
+	list := slices.Clone(previous.Peaks)
+	for i := range list {
+		// A clock that ran ahead must not lengthen the delay.
+		if list[i].EndedAt.After(now) {
+			list[i].EndedAt = now
+		}
+	}
+	if peak := min(previous.Needed, previous.Desired); peak > needed {
+		list = append(list, Peak{peak, now})
+	}
+	list = slices.DeleteFunc(list, func(p Peak) bool {
+		return p.Replicas <= needed || in.left(p) <= 0
+	})
+	// The larger ones end first. One that ended before a larger one tells nothing.
+	kept := list[:0]
+	for _, p := range list {
+		for len(kept) > 0 && kept[len(kept)-1].Replicas <= p.Replicas {
+			kept = kept[:len(kept)-1]
+		}
+		kept = append(kept, p)
+	}
+	return fewer(kept)
+}
+
+// left is how long a peak counts yet.
+func (in *Input) left(p Peak) time.Duration { return p.EndedAt.Add(in.Bounds.Delay).Sub(in.Now) }
+
+// fewer takes peaks together until they are few enough, those first that ended
+// closest together. The larger one then lasts as long as both.
+func fewer(peaks []Peak) []Peak {
+	for len(peaks) > MaxPeaks {
+		closest := 0
+		for i := range len(peaks) - 1 {
+			if gap(peaks, i) < gap(peaks, closest) {
+				closest = i
+			}
+		}
+		peaks[closest].EndedAt = peaks[closest+1].EndedAt
+		peaks = slices.Delete(peaks, closest+1, closest+2)
+	}
+	return peaks
+}
+
+func gap(peaks []Peak, i int) time.Duration { return peaks[i+1].EndedAt.Sub(peaks[i].EndedAt) }
+
+// lowered returns peaks that lift nothing above a number that was decided.
+func lowered(peaks []Peak, desired int) []Peak {
+	var list []Peak
+	for _, p := range peaks {
+		p.Replicas = min(p.Replicas, desired)
+		if last := len(list) - 1; last >= 0 && list[last].Replicas == p.Replicas {
+			list[last] = p
+			continue
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// limited keeps a scale-up from having more than MaxStarting executor managers
+// starting. It never takes any away.
+func (in *Input) limited(target, before, occupied int) int {
+	if in.Bounds.MaxStarting <= 0 || target <= before {
+		return target
+	}
+	ready := 0
+	for i := range in.Pods {
+		if in.Pods[i].Ready {
+			ready++
+		}
+	}
+	return min(target, in.Bounds.clamp(max(before, occupied, ready+in.Bounds.MaxStarting)))
+}
+
+func (in *Input) decision(o outcome, previous Memory) Decision {
+	d := Decision{
+		Desired: o.desired, Reason: in.reason(o), Message: in.message(o), Unfit: o.unfit,
+		Memory: Memory{Desired: o.desired, Needed: o.needed, ScaledAt: previous.ScaledAt, Peaks: lowered(o.peaks, o.desired)},
+	}
+	if o.desired != previous.Desired {
+		d.Memory.ScaledAt = wholeSecond(in.Now)
+	}
+	if o.desired > o.needed && len(d.Memory.Peaks) > 0 {
+		d.After = in.left(d.Memory.Peaks[0])
+	}
+	return d
+}
+
+func (in *Input) reason(o outcome) Reason {
+	switch {
+	case len(o.unfit) > 0:
+		return Unschedulable
+	case o.need > in.Bounds.Max:
+		return AtMaximum
+	case o.desired < o.target:
+		return ScaleUpLimited
+	case o.desired > o.needed:
+		return ScaleDownDelay
+	case o.need < in.Bounds.Min:
+		return AtMinimum
+	default:
+		return FollowingLoad
+	}
+}
+
+// wholeSecond rounds up, so that what is remembered is never shorter than it was.
+func wholeSecond(t time.Time) time.Time {
+	if whole := t.Truncate(time.Second); !whole.Equal(t) {
+		return whole.Add(time.Second)
+	}
+	return t
+}

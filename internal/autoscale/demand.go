@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package autoscale
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// demand is what the load asks for.
+type demand struct {
+	// lacking counts the executors that sessions lack, by their size.
+	lacking map[Resources]int
+	unfit   []Unfit
+	// stuck counts the sessions that reached the retry limit with tasks pending.
+	stuck int
+	// behind counts the sessions with pending tasks that get nothing because one
+	// of priority blocker has pending tasks, too, and will not get rid of them.
+	behind  int
+	blocker int64
+	// sharers is how many sessions share the cluster under drf, and the largest
+	// number of executors that one of them wants, with their size.
+	sharers int
+	largest Resources
+	most    int
+}
+
+// demands computes what each session would have if there were room for all, and
+// from it what it lacks. Sessions go by priority: Flame gives nothing to those
+// below the highest priority that has pending tasks. If that priority will get
+// all that it wants, its tasks will not be pending for long; if not, because a
+// session may have no more executors or can have none, those below it wait for
+// as long, and more executor managers would not help them.
+func (in *Input) demands(held map[string]int) demand {
+	d := demand{lacking: map[Resources]int{}}
+	blocked := false
+	unfit := map[Unfit]int{}
+	for _, level := range in.levels() {
+		blocks := false
+		for _, s := range level {
+			want, pending := in.wanted(s), s.Pending > 0
+			kind, misfit := in.unfit(s)
+			switch {
+			case blocked:
+				if pending {
+					d.behind++
+				}
+				want = min(want, held[s.ID])
+			case misfit, s.Blocked:
+				blocks = blocks || pending
+				if misfit && want > 0 {
+					unfit[kind]++
+				}
+				if s.Blocked && pending {
+					d.stuck++
+				}
+				want = min(want, held[s.ID])
+			default:
+				blocks = blocks || pending && want < s.tasks()
+			}
+			if lacks := want - held[s.ID]; lacks > 0 {
+				d.lacking[in.request(s)] += lacks
+			}
+			if want > d.most {
+				d.most, d.largest = want, in.request(s)
+			}
+		}
+		if blocks && in.Flame.Policy == Priority && !blocked {
+			blocked, d.blocker = true, level[0].Priority
+		}
+	}
+	d.unfit = sortUnfit(unfit, in.Flame.Shape)
+	d.sharers = in.sharers(held)
+	return d
+}
+
+// levels parts the sessions by priority, the highest first; with drf there is
+// one level. Each is ordered by age, as Flame's.
+func (in *Input) levels() [][]*Session {
+	sessions := make([]*Session, len(in.Load.Sessions))
+	for i := range in.Load.Sessions {
+		sessions[i] = &in.Load.Sessions[i]
+	}
+	priority := func(s *Session) int64 {
+		if in.Flame.Policy == Priority {
+			return s.Priority
+		}
+		return 0
+	}
+	slices.SortFunc(sessions, func(a, b *Session) int {
+		return cmp.Or(cmp.Compare(priority(b), priority(a)), a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+	})
+	var levels [][]*Session
+	for i, s := range sessions {
+		if i == 0 || priority(s) != priority(sessions[i-1]) {
+			levels = append(levels, nil)
+		}
+		levels[len(levels)-1] = append(levels[len(levels)-1], s)
+	}
+	return levels
+}
+
+// wanted is how many executors Flame gives a session if there is room.
+//
+// Policy priority wants an executor for each task, in whole batches rounded
+// down, at most MaxInstances, at least MinInstances even without tasks. A
+// session with less than a batch of tasks wants nothing by priority, but drf,
+// which is asked next, gives it a batch all the same while it has none; without
+// that its tasks would wait forever. Policy drf does not know MinInstances, and
+// gives batches as long as a task is pending. Gang rounds up: it gives nothing
+// but whole batches.
+func (in *Input) wanted(s *Session) int {
+	batch := 1
+	if in.Flame.Gang {
+		batch = max(1, s.BatchSize)
+	}
+	want := s.tasks()
+	if in.Flame.Policy == Priority && want > batch {
+		want -= want % batch
+	}
+	if s.MaxInstances != nil {
+		want = min(want, max(0, *s.MaxInstances))
+	}
+	if in.Flame.Policy == Priority {
+		want = max(want, s.MinInstances)
+	}
+	return (want + batch - 1) / batch * batch
+}
+
+func (s *Session) tasks() int { return max(0, s.Pending) + max(0, s.Running) }
+
+func (in *Input) request(s *Session) Resources {
+	if s.Request == (Resources{}) {
+		return in.Flame.Slot
+	}
+	return s.Request
+}
+
+// unfit says whether a session's executors have no room in a new executor
+// manager, or a batch of them none in as many as there may be.
+func (in *Input) unfit(s *Session) (Unfit, bool) {
+	request := in.request(s)
+	each := in.Flame.Shape.fits(request)
+	if each == 0 {
+		return Unfit{Request: request}, true
+	}
+	if in.Flame.Gang && (s.BatchSize-1)/each+1 > in.Bounds.Max {
+		return Unfit{Request: request, Batch: s.BatchSize}, true
+	}
+	return Unfit{}, false
+}
+
+// sharers is how many sessions share the cluster by drf's count: the open ones,
+// idle or not, and others that still hold executors.
+func (in *Input) sharers(held map[string]int) int {
+	all := make(map[string]bool, len(in.Load.Sessions))
+	for i := range in.Load.Sessions {
+		all[in.Load.Sessions[i].ID] = true
+	}
+	for id := range held {
+		all[id] = true
+	}
+	return len(all)
+}
+
+func sortUnfit(counts map[Unfit]int, shape Resources) []Unfit {
+	var list []Unfit
+	for kind, sessions := range counts {
+		kind.Sessions = sessions
+		list = append(list, kind)
+	}
+	slices.SortFunc(list, func(a, b Unfit) int {
+		return cmp.Or(shape.larger(a.Request, b.Request), cmp.Compare(b.Batch, a.Batch))
+	})
+	return list
+}
