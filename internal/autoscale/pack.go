@@ -22,6 +22,13 @@ func (r Resources) fits(request Resources) int {
 	return int(count)
 }
 
+// holds reports whether one executor of a size has room.
+func (r Resources) holds(request Resources) bool {
+	return (request.CPU <= 0 || r.CPU >= request.CPU) &&
+		(request.Memory <= 0 || r.Memory >= request.Memory) &&
+		(request.GPU <= 0 || r.GPU >= request.GPU)
+}
+
 func (r Resources) minus(request Resources, times int) Resources {
 	n := int64(times)
 	return Resources{r.CPU - n*max(0, request.CPU), r.Memory - n*max(0, request.Memory), r.GPU - n*max(0, request.GPU)}
@@ -74,7 +81,9 @@ func pack(rooms []bins, shape Resources, executors map[Resources]int) int {
 	smallest := smallestFrom(sizes)
 	open, added := slices.Clone(rooms), 0
 	for i, size := range sizes {
-		open = slices.DeleteFunc(open, func(b bins) bool { return b.room.fits(smallest[i]) == 0 })
+		if i == 0 || smallest[i] != smallest[i-1] {
+			open = slices.DeleteFunc(open, func(b bins) bool { return !b.room.holds(smallest[i]) })
+		}
 		count := executors[size]
 		open, count = fill(open, size, count)
 		each := shape.fits(size)
@@ -93,10 +102,14 @@ func pack(rooms []bins, shape Resources, executors map[Resources]int) int {
 // fill puts executors of one size where there is room, and returns what is left
 // of the rooms and of the executors.
 func fill(open []bins, size Resources, count int) ([]bins, int) {
-	var filled []bins
-	for i, b := range open {
+	first := slices.IndexFunc(open, func(b bins) bool { return b.room.holds(size) })
+	if first < 0 || count == 0 {
+		return open, count
+	}
+	filled := slices.Clone(open[:first])
+	for i, b := range open[first:] {
 		if count == 0 {
-			return append(filled, open[i:]...), 0
+			return append(filled, open[first+i:]...), 0
 		}
 		each := b.room.fits(size)
 		if each == 0 {

@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package autoscale
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// packOneByOne is first fit decreasing as a textbook has it.
+func packOneByOne(rooms []bins, shape Resources, executors map[Resources]int) int {
+	var open []Resources
+	for _, b := range rooms {
+		for range b.count {
+			open = append(open, b.room)
+		}
+	}
+	before := len(open)
+	for _, size := range slices.SortedFunc(maps.Keys(executors), shape.larger) {
+		for range executors[size] {
+			i := slices.IndexFunc(open, func(room Resources) bool { return room.fits(size) > 0 })
+			if i < 0 {
+				open = append(open, shape)
+				i = len(open) - 1
+			}
+			open[i] = open[i].minus(size, 1)
+		}
+	}
+	return len(open) - before
+}
+
+func TestPackingTogetherIsPackingOneByOne(t *testing.T) {
+	for seed := range uint64(3000) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		shape := Resources{CPU: 1 + random.Int64N(12), Memory: 1 + random.Int64N(32), GPU: random.Int64N(3)}
+		var rooms []bins
+		for range random.IntN(4) {
+			rooms = append(rooms, bins{Resources{random.Int64N(shape.CPU+2) - 1, random.Int64N(shape.Memory + 1), random.Int64N(shape.GPU + 1)}, 1 + random.IntN(5)})
+		}
+		executors := map[Resources]int{}
+		for range random.IntN(6) {
+			size := Resources{random.Int64N(shape.CPU + 1), random.Int64N(shape.Memory + 1), random.Int64N(shape.GPU+2) - 1}
+			if shape.fits(size) > 0 {
+				executors[size] += random.IntN(40)
+			}
+		}
+		require.Equal(t, packOneByOne(rooms, shape, executors), pack(rooms, shape, executors), "seed %d: %v into %v and %v", seed, executors, rooms, shape)
+	}
+}
+
+func TestPackingIsNeverBelowWhatTheResourcesTake(t *testing.T) {
+	shape := Resources{CPU: 8, Memory: 64}
+	for seed := range uint64(500) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		executors, total := map[Resources]int{}, Resources{}
+		for range 1 + random.IntN(5) {
+			size, count := Resources{CPU: 1 + random.Int64N(8), Memory: 1 + random.Int64N(64)}, 1+random.IntN(50)
+			executors[size] += count
+			total = total.minus(size, -count)
+		}
+		least := max((total.CPU+7)/8, (total.Memory+63)/64)
+		got := int64(pack(nil, shape, executors))
+		require.GreaterOrEqual(t, got, least, "seed %d", seed)
+	}
+}
