@@ -18,7 +18,7 @@ TOOL := hack/tools/run
 
 .PHONY: help
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo "Start with: make demo"
 
 .PHONY: generate
@@ -98,3 +98,7 @@ cluster-up: ## Start the local Kubernetes cluster; prints its KUBECONFIG.
 .PHONY: cluster-down
 cluster-down: ## Stop the local Kubernetes cluster and clean up after it.
 	@source hack/lib.sh && localcluster down
+
+.PHONY: docs-autoscaling
+docs-autoscaling: ## Draw docs/autoscaling.svg anew, from a simulated load.
+	@go run ./hack/autoscale-sim hack/autoscale-sim/loads/day.yaml docs/autoscaling.svg
