@@ -68,7 +68,16 @@ func TestBadInputIsRefusedAtAdmission(t *testing.T) {
 		"a version that is none": {name, "flameVersion: newest", image, image, "spec.flameVersion"},
 		"no surge and nothing unavailable": {name, "", image, image + ", updateStrategy: {maxSurge: 0, maxUnavailable: 0}",
 			"maxSurge and maxUnavailable cannot both be 0"},
-		"no surge in percent":    {name, "", image, image + ", updateStrategy: {maxSurge: 0%}", "cannot both be 0"},
+		"no surge in percent": {name, "", image, image + ", updateStrategy: {maxSurge: 0%}", "cannot both be 0"},
+		"a minimum above the maximum": {name, "", image, image + ", autoscaling: {minReplicas: 3, maxReplicas: 2}",
+			"maxReplicas must be at least minReplicas"},
+		"autoscaling without a maximum": {name, "", image, image + ", autoscaling: {minReplicas: 1}", "maxReplicas: Required value"},
+		"a maximum of 0":                {name, "", image, image + ", autoscaling: {maxReplicas: 0}", "should be greater than or equal to 1"},
+		"a negative minimum":            {name, "", image, image + ", autoscaling: {minReplicas: -1, maxReplicas: 2}", "should be greater than or equal to 0"},
+		"a negative delay":              {name, "", image, image + ", autoscaling: {maxReplicas: 2, scaleDownDelaySeconds: -1}", "should be greater than or equal to 0"},
+		"a scale-up of nothing":         {name, "", image, image + ", autoscaling: {maxReplicas: 2, maxStarting: 0}", "should be greater than or equal to 1"},
+		"autoscaling over memory": {name, "", image + ", storage: {type: none}", image + ", autoscaling: {maxReplicas: 2}",
+			"executorManager.autoscaling needs a storage that keeps tasks"},
 		"a surge of words":       {name, "", image, image + ", updateStrategy: {maxSurge: many}", "spec.executorManager.updateStrategy.maxSurge"},
 		"an interface of many":   {name, "objectCache: {" + image + ", networkInterface: 'eth.*'}", image, image, "spec.objectCache.networkInterface"},
 		"two volumes of a cache": {name, "objectCache: {" + image + ", storage: {sizeLimit: 1Gi, " + claim + "}}", image, image, "volumeClaimTemplate and sizeLimit exclude each other"},
@@ -92,6 +101,10 @@ func TestGoodInputIsStoredWithItsDefaults(t *testing.T) {
 		"no executor managers":                      {"", image, image + ", replicas: 0"},
 		"nothing but unavailable":                   {"", image, image + ", updateStrategy: {maxSurge: 0, maxUnavailable: 10%}"},
 		"a pod template as it may":                  {"", image, image + ", podTemplate: {spec: {anything: [1, 2]}}"},
+		"autoscaling from zero":                     {"", image, image + ", autoscaling: {maxReplicas: 2}"},
+		"autoscaling of a fixed number":             {"", image, image + ", autoscaling: {minReplicas: 2, maxReplicas: 2, maxStarting: 1}"},
+		"autoscaling with all of its storage":       {"", image + ", storage: {type: sqlite}", image + ", replicas: 0, autoscaling: {maxReplicas: 2, scaleDownDelaySeconds: 0}"},
+		"autoscaling where the URI decides":         {"", image + ", storage: {type: none, uriSecretRef: {name: s, key: k}}", image + ", autoscaling: {maxReplicas: 2}"},
 		"no state but a claim where the URI points": {"", image + ", storage: {type: none, existingClaim: x, uriSecretRef: {name: s, key: k}}", image},
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -126,4 +139,12 @@ func TestTheClaimOfACacheCannotBeChanged(t *testing.T) {
 			assert.Contains(t, err.Error(), "volumeClaimTemplate cannot be changed: remove objectCache")
 		})
 	}
+}
+
+func TestAutoscalingIsStoredWithItsDefaults(t *testing.T) {
+	object := cluster(t, name, "", image, image+", autoscaling: {maxReplicas: 7}")
+	require.NoError(t, apiserver.Client(t).Create(t.Context(), object, client.DryRunAll))
+	got, _, err := unstructured.NestedMap(object.Object, "spec", "executorManager", "autoscaling")
+	require.NoError(t, err)
+	assert.Equal(t, map[string]any{"minReplicas": int64(0), "maxReplicas": int64(7), "scaleDownDelaySeconds": int64(120)}, got)
 }

@@ -38,6 +38,8 @@ var special = map[string][]string{
 	"executorManager.ready":                    {ui + "podCount"},
 	"executorManager.updated":                  {ui + "podCount"},
 	"executorManager.desired":                  {ui + "podCount"},
+	"executorManager.busy":                     {ui + "podCount"},
+	"autoscaling.desiredReplicas":              {ui + "podCount"},
 	"state":                                    {kubernetes + ".phase"},
 	"message":                                  {kubernetes + ".phase:reason"},
 }
@@ -45,7 +47,8 @@ var special = map[string][]string{
 // titles are names that the words of a field's JSON name do not make.
 var titles = map[string]string{
 	"cpu": "CPU", "gpu": "GPU", "uriSecretRef": "Storage URI from a Secret", "maxExecutors": "Executors per Executor Manager",
-	"scheduleIntervalMilliseconds": "Schedule Interval (milliseconds)", "env": "Environment Variables",
+	"scheduleIntervalMilliseconds": "Schedule Interval (milliseconds)", "scaleDownDelaySeconds": "Scale-Down Delay (seconds)",
+	"maxStarting": "Executor Managers Starting at Once", "env": "Environment Variables",
 }
 
 // descriptors returns those of every field below a schema, in the order of their paths.

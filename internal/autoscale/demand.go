@@ -13,6 +13,8 @@ import (
 type demand struct {
 	// lacking counts the executors that sessions lack, by their size.
 	lacking map[Resources]int
+	// misfits counts the sessions of each kind that has room nowhere; unfit lists them.
+	misfits map[Unfit]int
 	unfit   []Unfit
 	// stuck counts the sessions that reached the retry limit with tasks pending.
 	stuck int
@@ -34,46 +36,46 @@ type demand struct {
 // session may have no more executors or can have none, those below it wait for
 // as long, and more executor managers would not help them.
 func (in *Input) demands(held map[string]int) demand {
-	d := demand{lacking: map[Resources]int{}}
+	d := demand{lacking: map[Resources]int{}, misfits: map[Unfit]int{}, sharers: in.sharers(held)}
 	blocked := false
-	unfit := map[Unfit]int{}
 	for _, level := range in.levels() {
 		blocks := false
 		for _, s := range level {
-			want, pending := in.wanted(s), s.Pending > 0
-			kind, misfit := in.unfit(s)
-			switch {
-			case blocked:
-				if pending {
-					d.behind++
-				}
-				want = min(want, held[s.ID])
-			case misfit, s.Blocked:
-				blocks = blocks || pending
-				if misfit && want > 0 {
-					unfit[kind]++
-				}
-				if s.Blocked && pending {
-					d.stuck++
-				}
-				want = min(want, held[s.ID])
-			default:
-				blocks = blocks || pending && want < s.tasks()
-			}
-			if lacks := want - held[s.ID]; lacks > 0 {
-				d.lacking[in.request(s)] += lacks
-			}
-			if want > d.most {
-				d.most, d.largest = want, in.request(s)
-			}
+			blocks = d.add(in, s, held[s.ID], blocked) || blocks
 		}
 		if blocks && in.Flame.Policy == Priority && !blocked {
 			blocked, d.blocker = true, level[0].Priority
 		}
 	}
-	d.unfit = sortUnfit(unfit, in.Flame.Shape)
-	d.sharers = in.sharers(held)
+	d.unfit = sortUnfit(d.misfits, in.Flame.Shape)
 	return d
+}
+
+// add counts a session that holds some executors, and reports whether its
+// pending tasks stay pending. One that gets no more keeps what it has.
+func (d *demand) add(in *Input, s *Session, held int, blocked bool) bool {
+	want, waits := in.wanted(s), s.Pending > 0
+	kind, misfit := in.unfit(s)
+	stays := blocked || misfit || s.Blocked || want < s.tasks()
+	switch {
+	case blocked && waits:
+		d.behind++
+	case blocked:
+	case misfit && want > 0:
+		d.misfits[kind]++
+	case s.Blocked && waits:
+		d.stuck++
+	}
+	if blocked || misfit || s.Blocked {
+		want = min(want, held)
+	}
+	if want > held {
+		d.lacking[in.request(s)] += want - held
+	}
+	if want > d.most {
+		d.most, d.largest = want, in.request(s)
+	}
+	return waits && stays
 }
 
 // levels parts the sessions by priority, the highest first; with drf there is

@@ -48,10 +48,14 @@ func tasks(id string, pending, running int, changes ...func(*autoscale.Session))
 }
 
 func priority(p int64) func(*autoscale.Session) { return func(s *autoscale.Session) { s.Priority = p } }
-func atMost(n int) func(*autoscale.Session)     { return func(s *autoscale.Session) { s.MaxInstances = &n } }
-func atLeast(n int) func(*autoscale.Session)    { return func(s *autoscale.Session) { s.MinInstances = n } }
-func batches(n int) func(*autoscale.Session)    { return func(s *autoscale.Session) { s.BatchSize = n } }
-func blocked(s *autoscale.Session)              { s.Blocked = true }
+func atMost(n int) func(*autoscale.Session) {
+	return func(s *autoscale.Session) { s.MaxInstances = &n }
+}
+func atLeast(n int) func(*autoscale.Session) {
+	return func(s *autoscale.Session) { s.MinInstances = n }
+}
+func batches(n int) func(*autoscale.Session) { return func(s *autoscale.Session) { s.BatchSize = n } }
+func blocked(s *autoscale.Session)           { s.Blocked = true }
 func of(r autoscale.Resources) func(*autoscale.Session) {
 	return func(s *autoscale.Session) { s.Request = r }
 }

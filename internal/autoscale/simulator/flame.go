@@ -198,7 +198,9 @@ func (w *world) holds(s *session) int {
 	return count
 }
 
-func (w *world) atLimit(s *session) bool { return s.maxInstances != nil && w.holds(s) >= *s.maxInstances }
+func (w *world) atLimit(s *session) bool {
+	return s.maxInstances != nil && w.holds(s) >= *s.maxInstances
+}
 
 // give makes a batch of executors, or none if there is no room for all of it.
 func (w *world) give(s *session) bool {
