@@ -89,15 +89,7 @@ func (in *Input) peaks(previous Memory, needed int) []Peak {
 	list = slices.DeleteFunc(list, func(p Peak) bool {
 		return p.Replicas <= needed || in.left(p) <= 0
 	})
-	// The larger ones end first. One that ended before a larger one tells nothing.
-	kept := list[:0]
-	for _, p := range list {
-		for len(kept) > 0 && kept[len(kept)-1].Replicas <= p.Replicas {
-			kept = kept[:len(kept)-1]
-		}
-		kept = append(kept, p)
-	}
-	return fewer(kept)
+	return fewer(lowered(list, in.Bounds.Max))
 }
 
 // left is how long a peak counts yet.
@@ -121,11 +113,12 @@ func fewer(peaks []Peak) []Peak {
 
 func gap(peaks []Peak, i int) time.Duration { return peaks[i+1].EndedAt.Sub(peaks[i].EndedAt) }
 
-// lowered returns peaks that lift nothing above a number that was decided.
-func lowered(peaks []Peak, desired int) []Peak {
+// lowered returns peaks that lift nothing above a number. Of equal ones the last
+// to end is left.
+func lowered(peaks []Peak, most int) []Peak {
 	var list []Peak
 	for _, p := range peaks {
-		p.Replicas = min(p.Replicas, desired)
+		p.Replicas = min(p.Replicas, most)
 		if last := len(list) - 1; last >= 0 && list[last].Replicas == p.Replicas {
 			list[last] = p
 			continue

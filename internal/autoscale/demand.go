@@ -52,22 +52,18 @@ func (in *Input) demands(held map[string]int) demand {
 }
 
 // add counts a session that holds some executors, and reports whether its
-// pending tasks stay pending. One that gets no more keeps what it has.
+// pending tasks stay pending. One that gets no more lacks nothing, and keeps what
+// it holds.
 func (d *demand) add(in *Input, s *Session, held int, blocked bool) bool {
 	want, waits := in.wanted(s), s.Pending > 0
-	kind, misfit := in.unfit(s)
-	stays := blocked || misfit || s.Blocked || want < s.tasks()
-	switch {
-	case blocked && waits:
-		d.behind++
-	case blocked:
-	case misfit && want > 0:
-		d.misfits[kind]++
-	case s.Blocked && waits:
-		d.stuck++
+	if blocked {
+		if waits {
+			d.behind++
+		}
+		return waits
 	}
-	if blocked || misfit || s.Blocked {
-		want = min(want, held)
+	if d.hopeless(in, s, want) {
+		return waits
 	}
 	if want > held {
 		d.lacking[in.request(s)] += want - held
@@ -75,7 +71,19 @@ func (d *demand) add(in *Input, s *Session, held int, blocked bool) bool {
 	if want > d.most {
 		d.most, d.largest = want, in.request(s)
 	}
-	return waits && stays
+	return waits && want < s.tasks()
+}
+
+// hopeless reports whether a session can get no more executors, and counts why.
+func (d *demand) hopeless(in *Input, s *Session, want int) bool {
+	kind, misfit := in.unfit(s)
+	switch {
+	case misfit && want > 0:
+		d.misfits[kind]++
+	case s.Blocked && s.Pending > 0:
+		d.stuck++
+	}
+	return misfit || s.Blocked
 }
 
 // levels parts the sessions by priority, the highest first; with drf there is

@@ -57,6 +57,9 @@ func TestTheMessageSaysWhatAUserHasToKnow(t *testing.T) {
 		"shares that leave something unused": {
 			edit(with(tasks("a", 8, 0), tasks("b", 0, 0), tasks("c", 0, 0)), drf), autoscale.FollowingLoad,
 			"the load needs 8 executor managers; policy drf gives a session no more than 1/3 of the cluster while 3 are open, so a busy one cannot use all of it"},
+		"a share that leaves out just one": {
+			edit(with(tasks("a", 5, 0), tasks("b", 3, 0)), drf), autoscale.FollowingLoad,
+			"the load needs 8 executor managers; policy drf gives a session no more than 1/2 of the cluster while 2 are open, so a busy one cannot use all of it"},
 		"shares that are all used": {
 			edit(with(tasks("a", 4, 0), tasks("b", 4, 0)), drf), autoscale.FollowingLoad, "the load needs 8 executor managers"},
 	} {

@@ -63,7 +63,7 @@ func (d *decisions) watch(in autoscale.Input, result autoscale.Decision) {
 }
 
 func TestSimulatedLoadsRunAndLeaveNothingBehind(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range uint64(80) {
 		script, count := anyScript(rand.New(rand.NewPCG(seed, 3)))
 		var seen decisions
 		result, err := simulator.Run(script, seen.watch)
@@ -104,7 +104,7 @@ func (d *decisions) check(t *testing.T, seed uint64) {
 
 // A queue that never ends keeps everything as it is once it has started.
 func TestAConstantLoadSettlesAndStays(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 4))
 		script := simulator.Script{
 			Duration: seconds(3600),
