@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,6 +45,16 @@ func TestEveryLoadIsPlayedToItsEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheLoadInTheDocsCanBePlayed(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/autoscaling.md")
+	require.NoError(t, err)
+	found := regexp.MustCompile("(?s)```yaml\n(title:.*?)```").FindSubmatch(docs)
+	require.NotNil(t, found)
+	load := filepath.Join(t.TempDir(), "load.yaml")
+	require.NoError(t, os.WriteFile(load, found[1], 0o600))
+	require.NoError(t, run(load, filepath.Join(t.TempDir(), "out.svg"), io.Discard))
 }
 
 // wellFormed reads a picture as XML and returns the texts in it.
