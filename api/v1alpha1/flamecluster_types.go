@@ -51,7 +51,6 @@ type FlameClusterList struct {
 }
 
 // FlameClusterSpec says what a Flame cluster should be.
-// +kubebuilder:validation:XValidation:rule="!has(self.executorManager.autoscaling) || !has(self.sessionManager.storage) || self.sessionManager.storage.type != 'none' || has(self.sessionManager.storage.uriSecretRef)",message="executorManager.autoscaling needs a storage that keeps tasks: with sessionManager.storage.type none, Flame loses the tasks of an executor manager that goes. Choose another type or leave autoscaling out"
 type FlameClusterSpec struct {
 	// flameVersion is the version of Flame in the images, such as 0.6.0. Flame's
 	// configuration differs between versions, and a wrong one runs nothing.

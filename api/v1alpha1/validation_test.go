@@ -76,12 +76,10 @@ func TestBadInputIsRefusedAtAdmission(t *testing.T) {
 		"a negative minimum":            {name, "", image, image + ", autoscaling: {minReplicas: -1, maxReplicas: 2}", "should be greater than or equal to 0"},
 		"a negative delay":              {name, "", image, image + ", autoscaling: {maxReplicas: 2, scaleDownDelaySeconds: -1}", "should be greater than or equal to 0"},
 		"a scale-up of nothing":         {name, "", image, image + ", autoscaling: {maxReplicas: 2, maxStarting: 0}", "should be greater than or equal to 1"},
-		"autoscaling over memory": {name, "", image + ", storage: {type: none}", image + ", autoscaling: {maxReplicas: 2}",
-			"executorManager.autoscaling needs a storage that keeps tasks"},
-		"a surge of words":       {name, "", image, image + ", updateStrategy: {maxSurge: many}", "spec.executorManager.updateStrategy.maxSurge"},
-		"an interface of many":   {name, "objectCache: {" + image + ", networkInterface: 'eth.*'}", image, image, "spec.objectCache.networkInterface"},
-		"two volumes of a cache": {name, "objectCache: {" + image + ", storage: {sizeLimit: 1Gi, " + claim + "}}", image, image, "volumeClaimTemplate and sizeLimit exclude each other"},
-		"a pod template of text": {name, "", image, image + ", podTemplate: hostname", "spec.executorManager.podTemplate"},
+		"a surge of words":              {name, "", image, image + ", updateStrategy: {maxSurge: many}", "spec.executorManager.updateStrategy.maxSurge"},
+		"an interface of many":          {name, "objectCache: {" + image + ", networkInterface: 'eth.*'}", image, image, "spec.objectCache.networkInterface"},
+		"two volumes of a cache":        {name, "objectCache: {" + image + ", storage: {sizeLimit: 1Gi, " + claim + "}}", image, image, "volumeClaimTemplate and sizeLimit exclude each other"},
+		"a pod template of text":        {name, "", image, image + ", podTemplate: hostname", "spec.executorManager.podTemplate"},
 	} {
 		t.Run(title, func(t *testing.T) {
 			err := c.Create(t.Context(), cluster(t, test.name, test.more, test.session, test.executor), client.DryRunAll)
@@ -104,7 +102,6 @@ func TestGoodInputIsStoredWithItsDefaults(t *testing.T) {
 		"autoscaling from zero":                     {"", image, image + ", autoscaling: {maxReplicas: 2}"},
 		"autoscaling of a fixed number":             {"", image, image + ", autoscaling: {minReplicas: 2, maxReplicas: 2, maxStarting: 1}"},
 		"autoscaling with all of its storage":       {"", image + ", storage: {type: sqlite}", image + ", replicas: 0, autoscaling: {maxReplicas: 2, scaleDownDelaySeconds: 0}"},
-		"autoscaling where the URI decides":         {"", image + ", storage: {type: none, uriSecretRef: {name: s, key: k}}", image + ", autoscaling: {maxReplicas: 2}"},
 		"no state but a claim where the URI points": {"", image + ", storage: {type: none, existingClaim: x, uriSecretRef: {name: s, key: k}}", image},
 	} {
 		t.Run(title, func(t *testing.T) {
