@@ -68,6 +68,18 @@ type ExecutorManagerSpec struct {
 
 	PodSettings `json:",inline"`
 
+	// drainTimeoutSeconds is how long the end of an executor manager waits for the
+	// tasks that it runs, whoever deletes its pod: the operator for a scale-down or
+	// an update, kubectl drain, an eviction. It is the pod's termination grace
+	// period; after it the rest is killed, and runs again elsewhere. Deleting or
+	// suspending the cluster does not wait for it. A change holds for pods that are
+	// made later, and restarts none. In seconds. Defaults to 3600.
+	// +kubebuilder:default=3600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=604800
+	// +optional
+	DrainTimeoutSeconds int32 `json:"drainTimeoutSeconds,omitempty"`
+
 	// updateStrategy says how executor managers are replaced when the spec
 	// changes. By default a quarter of them, at least one, is added first.
 	// +kubebuilder:default={maxSurge: "25%", maxUnavailable: 0}

@@ -11,12 +11,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/naming"
 )
 
 const gpuResource corev1.ResourceName = "nvidia.com/gpu"
+
+const executorManagerPath = binDir + "flame-executor-manager"
 
 // executorManagerOverhead is the memory of an executor manager beyond its executors'.
 var executorManagerOverhead = resource.MustParse("256Mi")
@@ -44,13 +47,14 @@ func (b builder) executorManagerPod() (*corev1.Pod, error) {
 	// Flame breaks when an executor manager comes back quickly under the same host
 	// name, so one that ended is replaced by a pod of another name.
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
+	pod.Spec.TerminationGracePeriodSeconds = ptr.To(int64(spec.DrainTimeoutSeconds))
 	return pod, nil
 }
 
 func (b builder) executorManagerContainer(resources corev1.ResourceRequirements) corev1.Container {
 	return corev1.Container{
 		Image:      b.cluster.Spec.ExecutorManager.Image,
-		Command:    []string{binDir + "flame-executor-manager", "--config", configFile},
+		Command:    []string{executorManagerPath, "--config", configFile},
 		WorkingDir: flameHome + "/work",
 		Env:        b.executorManagerEnv(resources),
 		Resources:  resources,
@@ -58,6 +62,7 @@ func (b builder) executorManagerContainer(resources corev1.ResourceRequirements)
 		// its first connection is swallowed it is better replaced.
 		StartupProbe:   connectedProbe(1, 60),
 		ReadinessProbe: connectedProbe(5, 2),
+		Lifecycle:      drainHook(),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "work", MountPath: flameHome + "/work"},
 			{Name: "data", MountPath: flameHome + "/data"},

@@ -76,6 +76,8 @@ func protected(component string, before, after *corev1.PodTemplateSpec) []string
 	refuse(after.Spec.RestartPolicy != before.Spec.RestartPolicy, "restartPolicy, which the operator chooses for each component")
 	refuse(!equality.Semantic.DeepEqual(after.Spec.ShareProcessNamespace, before.Spec.ShareProcessNamespace),
 		"shareProcessNamespace: without it a pod ignores its deletion for the whole grace period")
+	refuse(component == flamev1alpha1.ComponentExecutorManager && after.Spec.TerminationGracePeriodSeconds != nil,
+		"terminationGracePeriodSeconds: set executorManager.drainTimeoutSeconds")
 	refuse(after.Spec.ServiceAccountName != before.Spec.ServiceAccountName, "serviceAccountName: set spec.serviceAccountName")
 	for _, container := range before.Spec.InitContainers {
 		problems = append(problems, containerProblems(component, container, after.Spec.InitContainers)...)
@@ -95,6 +97,9 @@ func containerProblems(component string, before corev1.Container, all []corev1.C
 	var problems []string
 	if !slices.Equal(before.Command, after.Command) || !slices.Equal(before.Args, after.Args) {
 		problems = append(problems, fmt.Sprintf("the command of container %q", before.Name))
+	}
+	if before.Lifecycle != nil && !equality.Semantic.DeepEqual(before.Lifecycle, after.Lifecycle) {
+		problems = append(problems, fmt.Sprintf("the lifecycle hooks of container %q, which let it end without losing a task", before.Name))
 	}
 	if after.Image != before.Image {
 		problems = append(problems, fmt.Sprintf("the image of container %q: set %s.image", before.Name, specField(component)))

@@ -91,6 +91,14 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 			overlayOf("sessionManager", `{"spec": {"hostNetwork": true}}`),
 			"sessionManager.podTemplate cannot change hostNetwork",
 		},
+		"an overlay that changes the grace period of what drains": {
+			overlayOf("executorManager", `{"spec": {"terminationGracePeriodSeconds": 30}}`),
+			"executorManager.podTemplate cannot change terminationGracePeriodSeconds: set executorManager.drainTimeoutSeconds",
+		},
+		"an overlay that changes the hook of what drains": {
+			overlayOf("executorManager", `{"spec": {"containers": [{"name": "executor-manager", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}]}}`),
+			`cannot change the lifecycle hooks of container "executor-manager"`,
+		},
 		"an overlay that changes restartPolicy": {
 			overlayOf("executorManager", `{"spec": {"restartPolicy": "Always"}}`),
 			"executorManager.podTemplate cannot change restartPolicy",
@@ -222,6 +230,7 @@ func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
 	}{
 		"scaling restarts nothing":                      {func(s *flamev1alpha1.FlameClusterSpec) { *s.ExecutorManager.Replicas = 9 }, nil},
 		"suspending changes no hash":                    {func(s *flamev1alpha1.FlameClusterSpec) { s.Suspend = true }, nil},
+		"another time to drain restarts nothing":        {func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.DrainTimeoutSeconds = 60 }, nil},
 		"another way of updating restarts nothing":      {func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.UpdateStrategy.MaxSurge.IntVal = 3 }, nil},
 		"an interval restarts the session manager":      {func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.ScheduleIntervalMilliseconds = 500 }, []string{session}},
 		"an image restarts its component":               {func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Image = "x" }, []string{executor}},

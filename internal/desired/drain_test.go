@@ -1,0 +1,248 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/xflops/flame-operator/test/clusters"
+)
+
+// soon is long enough for the script to act, or to show that it does not.
+const soon = 300 * time.Millisecond
+
+// TestDrain runs the script of a rendered pod under bash, with processes and
+// sockets as Flame has them: the manager is a process by that name, an instance
+// listens on a socket, and the manager of a bound executor is connected to it.
+func TestDrain(t *testing.T) {
+	for name, test := range map[string]func(*drain){
+		"idle: it is killed at once": func(d *drain) {
+			d.start()
+			d.endsIts("killed")
+		},
+		"never bound anything: it is killed at once": func(d *drain) {
+			require.NoError(d.t, os.Remove(d.sockets))
+			d.start()
+			d.endsIts("killed")
+		},
+		"an instance that nobody is connected to is no reason to wait": func(d *drain) {
+			d.instance("a")
+			d.start()
+			d.endsIts("killed")
+		},
+		"it is waited for as long as it has an instance": func(d *drain) {
+			leave := d.bound("a")
+			d.start()
+			d.waits()
+			leave()
+			d.endsIts("killed")
+		},
+		"an instance that has not accepted yet is no reason to wait": func(d *drain) {
+			d.instance("a")
+			d.connect("a")
+			d.start()
+			d.endsIts("killed")
+		},
+		"one of two instances ends: it waits for the other": func(d *drain) {
+			first, second := d.bound("a"), d.bound("b")
+			d.start()
+			d.waits()
+			first()
+			d.waits()
+			second()
+			d.endsIts("killed")
+		},
+		"an instance takes over from another at once: it waits for that": func(d *drain) {
+			first := d.bound("a")
+			d.start()
+			d.waits()
+			second := d.bound("b")
+			first()
+			d.waits()
+			second()
+			d.endsIts("killed")
+		},
+		"no instance that starts later gets a socket": func(d *drain) {
+			leave := d.bound("a")
+			d.start()
+			d.waits()
+			info, err := os.Stat(d.sockets)
+			require.NoError(d.t, err)
+			assert.Equal(d.t, os.FileMode(0o555), info.Mode().Perm())
+			if os.Geteuid() != 0 {
+				_, err = net.Listen("unix", filepath.Join(d.sockets, "b"))
+				require.ErrorIs(d.t, err, os.ErrPermission)
+			}
+			leave()
+			d.endsIts("killed")
+		},
+		"another pod's instances are no reason to wait": func(d *drain) {
+			other := &drain{t: d.t, sockets: d.t.TempDir()}
+			other.bound("a")
+			d.start()
+			d.endsIts("killed")
+		},
+		"it ends by itself meanwhile": func(d *drain) {
+			d.bound("a")
+			d.start()
+			d.waits()
+			require.NoError(d.t, d.manager.Process.Signal(syscall.SIGTERM))
+			d.endsIts("terminated")
+		},
+		"it has ended before": func(d *drain) {
+			d.bound("a")
+			require.NoError(d.t, d.manager.Process.Signal(syscall.SIGTERM))
+			assert.ErrorContains(d.t, d.manager.Wait(), "terminated")
+			d.start()
+			d.ends()
+		},
+		"a zombie is not it": func(d *drain) {
+			d.bound("a")
+			require.NoError(d.t, d.manager.Process.Signal(syscall.SIGTERM))
+			d.start()
+			d.ends()
+			assert.ErrorContains(d.t, d.manager.Wait(), "terminated")
+		},
+		"who only names it is left alone": func(d *drain) {
+			other := exec.Command("/bin/bash", "-c", "read", d.path)
+			d.run(other)
+			d.start()
+			d.endsIts("killed")
+			assert.NoError(d.t, other.Process.Signal(syscall.Signal(0)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newDrain(t))
+		})
+	}
+}
+
+type drain struct {
+	t       *testing.T
+	path    string
+	sockets string
+	manager *exec.Cmd
+	script  *exec.Cmd
+	ended   chan error
+}
+
+func newDrain(t *testing.T) *drain {
+	dir, err := os.MkdirTemp("", "drain") //nolint:usetesting // A socket's path must be short, and the test's own folder is not.
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	d := &drain{t: t, path: filepath.Join(dir, "flame-executor-manager"), sockets: filepath.Join(dir, "executors")}
+	require.NoError(t, os.Mkdir(d.sockets, 0o755))
+	d.manager = exec.Command("/bin/bash", "-c", "read", "--config", "some.yaml")
+	d.manager.Args[0] = d.path
+	d.run(d.manager)
+	return d
+}
+
+// run starts a process that reads what never comes.
+func (d *drain) run(command *exec.Cmd) {
+	d.t.Helper()
+	_, err := command.StdinPipe()
+	require.NoError(d.t, err)
+	require.NoError(d.t, command.Start())
+	d.t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+}
+
+// start runs the script as a pod has it, but for another manager and other sockets.
+func (d *drain) start() {
+	d.t.Helper()
+	objects, err := Build(clusters.Parse(d.t, clusters.Minimal), Inputs{})
+	require.NoError(d.t, err)
+	container := objects.ExecutorManager.Spec.Containers[0]
+	command := container.Lifecycle.PreStop.Exec.Command
+	last := len(command) - 1
+	require.Equal(d.t, container.Command[0], command[last], "what it looks for is what the container runs")
+	d.script = exec.Command(command[0], append(command[1:last:last], d.path)...)
+	d.script.Env = append(os.Environ(), "FLAME_SOCKET_DIR="+d.sockets)
+	var output strings.Builder
+	d.script.Stdout, d.script.Stderr = &output, &output
+	require.NoError(d.t, d.script.Start())
+	d.ended = make(chan error, 1)
+	go func() { d.ended <- d.script.Wait() }()
+	d.t.Cleanup(func() {
+		_ = d.script.Process.Kill()
+		if d.t.Failed() {
+			d.t.Logf("the script printed:\n%s", output.String())
+		}
+	})
+}
+
+// ends waits for the script's end.
+func (d *drain) ends() {
+	d.t.Helper()
+	select {
+	case err := <-d.ended:
+		assert.NoError(d.t, err)
+	case <-time.After(10 * time.Second):
+		d.t.Fatal("the script goes on")
+	}
+}
+
+// endsIts waits for the script's end and for the manager's, which came about as is said.
+func (d *drain) endsIts(how string) {
+	d.t.Helper()
+	d.ends()
+	assert.ErrorContains(d.t, d.manager.Wait(), how)
+}
+
+// waits fails if the script ends soon.
+func (d *drain) waits() {
+	d.t.Helper()
+	select {
+	case err := <-d.ended:
+		d.t.Fatalf("the script has ended: %v", err)
+	case <-time.After(soon):
+	}
+}
+
+// instance listens on a socket and accepts nobody.
+func (d *drain) instance(name string) net.Listener {
+	d.t.Helper()
+	listener, err := net.Listen("unix", filepath.Join(d.sockets, name+".sock"))
+	require.NoError(d.t, err)
+	d.t.Cleanup(func() { _ = listener.Close() })
+	return listener
+}
+
+// connect is a manager's end of a connection; it returns what ends it.
+func (d *drain) connect(name string) func() {
+	d.t.Helper()
+	connection, err := net.Dial("unix", filepath.Join(d.sockets, name+".sock"))
+	require.NoError(d.t, err)
+	d.t.Cleanup(func() { _ = connection.Close() })
+	return func() { _ = connection.Close() }
+}
+
+// bound is an executor with an instance; it returns what lets it leave.
+func (d *drain) bound(name string) func() {
+	d.t.Helper()
+	listener := d.instance(name)
+	disconnect := d.connect(name)
+	connection, err := listener.Accept()
+	require.NoError(d.t, err)
+	d.t.Cleanup(func() { _ = connection.Close() })
+	return func() {
+		disconnect()
+		_ = connection.Close()
+		_ = listener.Close()
+	}
+}
