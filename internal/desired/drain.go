@@ -13,18 +13,26 @@ import corev1 "k8s.io/api/core/v1"
 // the end of that task and the next one: Flame binds a free executor again
 // within a tenth of a second.
 //
-//   - No instance that starts from now on gets its socket, for it may not write
-//     to their directory any more. Flame waits for a socket without limit, so an
-//     executor that is bound again stays Binding and takes no task, however long
-//     its siblings need, and however late this script gets its turn.
+//   - No instance that starts from now on gets its socket, for their directory is
+//     exchanged for one that nobody may write to. Flame waits for a socket without
+//     limit, so an executor that is bound again stays Binding and takes no task,
+//     however long its siblings need, and however late this script gets its turn.
+//     The directory has to be empty: to a socket that was left there Flame would
+//     connect, fail, and count that against the session.
 //   - An executor that has an instance is one to whose socket its executor manager
 //     is connected: /proc/net/unix shows the instance's end, with its path, as
 //     connected (03). One that is not accepted yet (02) is still Binding. Flame
 //     disconnects when the executor has left its session, its task reported. What
 //     processes the instance consists of, or leaves behind, does not matter.
-//   - Without any, the executor manager is stopped, looked at once more (a binding
-//     that was under way may just have connected), and killed. It runs nothing
-//     then. SIGTERM would do no more.
+//   - An executor manager that is busy is first halted for 4 s, while the tasks
+//     themselves run on: it reports no end and asks for no task. An executor that
+//     is unbound in the moment between two tasks drops the second one, and nothing
+//     that Flame says shows that moment; so the operator looks, and unbinds, while
+//     nothing can move. Flame gives up a node that is silent for 15 s, and hears
+//     from each every 5 s.
+//   - Without any instance, it is halted, looked at once more (a binding that was
+//     under way may just have connected), and killed. It runs nothing then. SIGTERM
+//     would do no more.
 //
 // Who cannot look waits. The pause is a read of what never comes: a shell has no
 // sleep of its own.
@@ -50,8 +58,15 @@ busy() {
   done
   return 1
 }
-mkdir -p "$sockets" && chmod 0555 "$sockets"
+mkdir -p "$sockets.closed" && chmod 0555 "$sockets.closed"
+mv -T "$sockets" "$sockets.left"
+mv -T "$sockets.closed" "$sockets"
 exec {never}<> <(:)
+if runs && busy; then
+  kill -STOP "$pid"
+  read -r -t 4 -u "$never"
+  kill -CONT "$pid"
+fi
 while runs; do
   if ! busy; then
     kill -STOP "$pid"

@@ -4,6 +4,7 @@
 package desired
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -19,8 +20,12 @@ import (
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
-// soon is long enough for the script to act, or to show that it does not.
-const soon = 300 * time.Millisecond
+const (
+	// halt is how long the script halts a manager that is busy.
+	halt = 4 * time.Second
+	// soon is long enough for the script to act, or to show that it does not.
+	soon = 300 * time.Millisecond
+)
 
 // TestDrain runs the script of a rendered pod under bash, with processes and
 // sockets as Flame has them: the manager is a process by that name, an instance
@@ -44,6 +49,17 @@ func TestDrain(t *testing.T) {
 		"it is waited for as long as it has an instance": func(d *drain) {
 			leave := d.bound("a")
 			d.start()
+			d.goesOn()
+			d.waits()
+			leave()
+			d.endsIts("killed")
+		},
+		"busy: it is halted first, for as long as Flame bears, and then goes on": func(d *drain) {
+			leave := d.bound("a")
+			began := time.Now()
+			d.start()
+			d.goesOn()
+			assert.GreaterOrEqual(d.t, time.Since(began), halt)
 			d.waits()
 			leave()
 			d.endsIts("killed")
@@ -59,6 +75,7 @@ func TestDrain(t *testing.T) {
 			d.start()
 			d.waits()
 			first()
+			d.goesOn()
 			d.waits()
 			second()
 			d.endsIts("killed")
@@ -67,6 +84,7 @@ func TestDrain(t *testing.T) {
 			first := d.bound("a")
 			d.start()
 			d.waits()
+			d.goesOn()
 			second := d.bound("b")
 			first()
 			d.waits()
@@ -80,10 +98,24 @@ func TestDrain(t *testing.T) {
 			info, err := os.Stat(d.sockets)
 			require.NoError(d.t, err)
 			assert.Equal(d.t, os.FileMode(0o555), info.Mode().Perm())
+			left, err := os.ReadDir(d.sockets)
+			require.NoError(d.t, err)
+			assert.Empty(d.t, left, "sockets that Flame would try to connect to")
 			if os.Geteuid() != 0 {
 				_, err = net.Listen("unix", filepath.Join(d.sockets, "b"))
 				require.ErrorIs(d.t, err, os.ErrPermission)
 			}
+			leave()
+			d.endsIts("killed")
+		},
+		"run twice, it does the same": func(d *drain) {
+			leave := d.bound("a")
+			d.start()
+			d.waits()
+			require.NoError(d.t, d.script.Process.Kill())
+			require.Error(d.t, <-d.ended)
+			d.start()
+			d.waits()
 			leave()
 			d.endsIts("killed")
 		},
@@ -212,6 +244,20 @@ func (d *drain) waits() {
 		d.t.Fatalf("the script has ended: %v", err)
 	case <-time.After(soon):
 	}
+}
+
+// goesOn waits until the manager has been halted and goes on.
+func (d *drain) goesOn() {
+	d.t.Helper()
+	require.Eventually(d.t, d.halted, halt, 5*time.Millisecond)
+	require.Eventually(d.t, func() bool { return !d.halted() }, 2*halt, 5*time.Millisecond)
+}
+
+// halted says whether the manager is stopped.
+func (d *drain) halted() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.manager.Process.Pid))
+	require.NoError(d.t, err)
+	return strings.Contains(string(stat), ") T ")
 }
 
 // instance listens on a socket and accepts nobody.

@@ -85,20 +85,38 @@ func (c *cluster) task(id string) *flamev1.Task {
 	return task
 }
 
-// tasks are the states of a session's tasks as ListTask has them, in order.
-func (c *cluster) tasks(session string) string {
+func (c *cluster) listTasks(session string) []*flamev1.Task {
 	stream, err := c.frontend.ListTask(c.t.Context(), &flamev1.ListTaskRequest{SessionId: session})
 	require.NoError(c.t, err)
-	var states []string
+	var tasks []*flamev1.Task
 	for {
 		task, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			slices.Sort(states)
-			return strings.Join(states, " ")
+			return tasks
 		}
 		require.NoError(c.t, err)
+		tasks = append(tasks, task)
+	}
+}
+
+// tasks are the states of a session's tasks as ListTask has them, in order.
+func (c *cluster) tasks(session string) string {
+	var states []string
+	for _, task := range c.listTasks(session) {
 		states = append(states, strings.TrimPrefix(task.GetStatus().GetState().String(), "TASK_STATE_"))
 	}
+	slices.Sort(states)
+	return strings.Join(states, " ")
+}
+
+// share is the size of executors of which so many fit into a node. Every node
+// says that it has the host's memory.
+func (c *cluster) share(executors uint64) func(*flamev1.SessionSpec) {
+	list, err := c.frontend.ListNodes(c.t.Context(), &flamev1.ListNodesRequest{})
+	require.NoError(c.t, err)
+	require.NotEmpty(c.t, list.GetNodes())
+	memory := list.GetNodes()[0].GetStatus().GetAllocatable().GetMemory()
+	return func(s *flamev1.SessionSpec) { s.Resreq = &flamev1.ResourceRequirement{Memory: memory / executors} }
 }
 
 // counts says how many tasks a session has pending, running, succeeded, failed.

@@ -176,18 +176,27 @@ func (o *output) String() string {
 // start runs a component on a host of the given name, in a folder of its own.
 func (c *cluster) start(name, hostname string, arguments ...string) *process {
 	c.t.Helper()
-	path := filepath.Join(c.home, "bin", name)
+	dir := filepath.Join(c.dir, hostname)
+	path := c.path(name, hostname)
+	require.NoError(c.t, os.MkdirAll(dir, 0o755))
+	if err := os.Symlink(filepath.Join(c.home, "bin", name), path); !errors.Is(err, os.ErrExist) {
+		require.NoError(c.t, err)
+	}
 	if len(arguments) == 0 {
 		arguments = []string{"--config", c.config}
 	}
-	command := exec.Command(path, arguments...)
-	if isReal() {
-		command = exec.Command("unshare", append([]string{"--uts", "sh", "-c", "hostname " + hostname + `; exec "$@"`, "sh", path}, arguments...)...)
+	arguments = append([]string{path}, arguments...)
+	if os.Geteuid() == 0 {
+		// In a pod not even root may write where the permissions say no.
+		arguments = append([]string{"setpriv", "--inh-caps=-all", "--bounding-set=-all", "--"}, arguments...)
 	}
-	command.Dir = filepath.Join(c.dir, hostname)
-	require.NoError(c.t, os.MkdirAll(command.Dir, 0o755))
+	if isReal() {
+		arguments = append([]string{"unshare", "--uts", "sh", "-c", "hostname " + hostname + `; exec "$@"`, "sh"}, arguments...)
+	}
+	command := exec.Command(arguments[0], arguments[1:]...)
+	command.Dir = dir
 	command.Env = append(os.Environ(),
-		"FLAME_HOME="+c.home, "FLAME_SOCKET_DIR="+c.sockets,
+		"FLAME_HOME="+c.home, "FLAME_SOCKET_DIR="+c.socketsOf(hostname),
 		"RUST_LOG=info,flame_session_manager::scheduler::plugins=warn",
 		host.Variable+"="+hostname, fmt.Sprintf("%s=%g", pace.Variable, scale))
 	command.Env = append(command.Env, c.environ...)
@@ -207,6 +216,12 @@ func (c *cluster) start(name, hostname string, arguments ...string) *process {
 	})
 	return p
 }
+
+// path is what a component on a host is called by, so that a process tells whose it is.
+func (c *cluster) path(name, hostname string) string { return filepath.Join(c.dir, hostname, name) }
+
+// socketsOf is where the instances on a host have their sockets.
+func (c *cluster) socketsOf(hostname string) string { return filepath.Join(c.sockets, hostname) }
 
 func tail(text string) string { return text[max(0, len(text)-3000):] }
 
