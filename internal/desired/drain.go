@@ -3,7 +3,13 @@
 
 package desired
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/xflops/flame-operator/internal/naming"
+)
 
 // drainScript holds up the end of an executor manager ($1) while it runs tasks.
 //
@@ -24,19 +30,24 @@ import corev1 "k8s.io/api/core/v1"
 //     connected (03). One that is not accepted yet (02) is still Binding. Flame
 //     disconnects when the executor has left its session, its task reported. What
 //     processes the instance consists of, or leaves behind, does not matter.
-//   - An executor manager that is busy is first halted for 4 s, while the tasks
-//     themselves run on: it reports no end and asks for no task. An executor that
-//     is unbound in the moment between two tasks drops the second one, and nothing
-//     that Flame says shows that moment; so the operator looks, and unbinds, while
-//     nothing can move. Flame gives up a node that is silent for 15 s, and hears
-//     from each every 5 s.
+//   - An executor manager that is busy is halted for 4 s at first, and in every 30 s
+//     after that, while the tasks themselves run on: it reports no end and asks for
+//     no task. An executor that is unbound in the moment between two tasks drops the
+//     second one, and nothing that Flame says shows that moment; so the operator
+//     looks, and unbinds, while nothing can move. Flame gives up a node that is
+//     silent for 15 s, and hears from each every 5 s.
+//   - An executor manager that has had no connection to the session manager's port
+//     ($2) for $3 seconds is killed: the cluster was deleted or suspended, or its session
+//     manager is lost, which makes every task that ran pending again. Nothing else
+//     ends this early: the kubelet does not cut a hook short when a pod is deleted
+//     again with a shorter grace period.
 //   - Without any instance, it is halted, looked at once more (a binding that was
 //     under way may just have connected), and killed. It runs nothing then. SIGTERM
 //     would do no more.
 //
 // Who cannot look waits. The pause is a read of what never comes: a shell has no
 // sleep of its own.
-const drainScript = `manager=$1 sockets=${FLAME_SOCKET_DIR:-/var/flame/executors} pid=
+const drainScript = `manager=$1 port=$2 patience=$3 sockets=${FLAME_SOCKET_DIR:-/var/flame/executors} pid=
 is_manager() {
   local command=
   IFS= read -r -d '' command < "/proc/$1/cmdline"
@@ -50,24 +61,33 @@ runs() {
   done
   return 1
 }
-busy() {
+shows() {
   local lines line
-  mapfile -t lines < /proc/net/unix || return 0
+  mapfile -t lines < "$1" || return 0
   for line in "${lines[@]}"; do
-    [[ $line == *" 0001 03 "*" $sockets/"* ]] && return
+    [[ $line == *"$2"*"${3:-}"* ]] && return
   done
   return 1
 }
+busy() { shows /proc/net/unix " 0001 03 " " $sockets/"; }
+connected() { shows /proc/net/tcp ":$port 01 "; }
 mkdir -p "$sockets.closed" && chmod 0555 "$sockets.closed"
 mv -T "$sockets" "$sockets.left"
 mv -T "$sockets.closed" "$sockets"
 exec {never}<> <(:)
-if runs && busy; then
-  kill -STOP "$pid"
-  read -r -t 4 -u "$never"
-  kill -CONT "$pid"
-fi
+halt=0 looked=0 seen=0
 while runs; do
+  if ((SECONDS >= halt)) && busy; then
+    kill -STOP "$pid"
+    read -r -t 4 -u "$never"
+    kill -CONT "$pid"
+    ((halt += 30))
+  fi
+  if ((SECONDS > looked)); then
+    looked=$SECONDS
+    connected && seen=$SECONDS
+    ((SECONDS - seen > patience)) && { kill -KILL "$pid"; break; }
+  fi
   if ! busy; then
     kill -STOP "$pid"
     busy || { kill -KILL "$pid"; break; }
@@ -80,6 +100,6 @@ exit 0`
 // drainHook delays the end of an executor manager's container by drainScript.
 func drainHook() *corev1.Lifecycle {
 	return &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{
-		Command: []string{"/bin/bash", "-c", drainScript, "drain", executorManagerPath},
+		Command: []string{"/bin/bash", "-c", drainScript, "drain", executorManagerPath, fmt.Sprintf("%04X", naming.BackendPort), "60"},
 	}}}
 }

@@ -125,6 +125,14 @@ func TestDrain(t *testing.T) {
 			d.start()
 			d.endsIts("killed")
 		},
+		"cut off from the session manager for long: it is killed, busy or not": func(d *drain) {
+			d.bound("a")
+			d.start()
+			d.goesOn()
+			d.waits()
+			d.cutOff()
+			d.endsIts("killed")
+		},
 		"it ends by itself meanwhile": func(d *drain) {
 			d.bound("a")
 			d.start()
@@ -163,6 +171,8 @@ func TestDrain(t *testing.T) {
 
 type drain struct {
 	t       *testing.T
+	port    string
+	cutOff  func()
 	path    string
 	sockets string
 	manager *exec.Cmd
@@ -176,10 +186,29 @@ func newDrain(t *testing.T) *drain {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	d := &drain{t: t, path: filepath.Join(dir, "flame-executor-manager"), sockets: filepath.Join(dir, "executors")}
 	require.NoError(t, os.Mkdir(d.sockets, 0o755))
+	d.connectToSessionManager()
 	d.manager = exec.Command("/bin/bash", "-c", "read", "--config", "some.yaml")
 	d.manager.Args[0] = d.path
 	d.run(d.manager)
 	return d
+}
+
+// connectToSessionManager makes the connection that an executor manager keeps.
+func (d *drain) connectToSessionManager() {
+	d.t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(d.t, err)
+	connection, err := net.Dial("tcp4", listener.Addr().String())
+	require.NoError(d.t, err)
+	accepted, err := listener.Accept()
+	require.NoError(d.t, err)
+	d.port = fmt.Sprintf("%04X", listener.Addr().(*net.TCPAddr).Port)
+	d.cutOff = func() {
+		_ = accepted.Close()
+		_ = connection.Close()
+		_ = listener.Close()
+	}
+	d.t.Cleanup(d.cutOff)
 }
 
 // run starts a process that reads what never comes.
@@ -201,9 +230,9 @@ func (d *drain) start() {
 	require.NoError(d.t, err)
 	container := objects.ExecutorManager.Spec.Containers[0]
 	command := container.Lifecycle.PreStop.Exec.Command
-	last := len(command) - 1
-	require.Equal(d.t, container.Command[0], command[last], "what it looks for is what the container runs")
-	d.script = exec.Command(command[0], append(command[1:last:last], d.path)...)
+	own := len(command) - 3
+	require.Equal(d.t, []string{container.Command[0], "1F91", "60"}, command[own:], "the process, the port 8081, the patience")
+	d.script = exec.Command(command[0], append(command[1:own:own], d.path, d.port, "1")...)
 	d.script.Env = append(os.Environ(), "FLAME_SOCKET_DIR="+d.sockets)
 	var output strings.Builder
 	d.script.Stdout, d.script.Stderr = &output, &output

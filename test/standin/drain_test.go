@@ -76,7 +76,8 @@ func TestDrainKeepsAnExecutorThatIsBoundAgainFromTheNextTask(t *testing.T) {
 		info, err := os.Stat(c.socketsOf("node"))
 		return err == nil && info.Mode().Perm() == 0o555
 	})
-	c.eventually(5*time.Second, "both are unbound", func() bool { return c.unbindBusy("node") == 2 })
+	c.eventually(5*time.Second, "it is halted", p.halted)
+	c.eventually(4*time.Second, "both are unbound", func() bool { return c.unbindBusy("node") == 2 })
 	c.eventually(8*time.Second, "one is bound again", func() bool { return c.states("node") == "BINDING UNBINDING" })
 	c.never(2*time.Second, "it gets any further", func() bool { return c.states("node") != "BINDING UNBINDING" || c.counts("s") != [4]int32{3, 1, 1, 0} })
 	<-p.ended
@@ -123,9 +124,10 @@ func (p *process) halted() bool {
 func (c *cluster) drain(hostname string, p *process) {
 	c.t.Helper()
 	hook, unbound := c.hook(hostname), 0
-	c.eventually(5*time.Second, hostname+" is halted", p.halted)
-	c.eventually(30*time.Second, hostname+" has ended", func() bool {
-		unbound += c.unbindBusy(hostname)
+	c.eventually(2*time.Minute, hostname+" has ended", func() bool {
+		if p.halted() {
+			unbound += c.unbindBusy(hostname)
+		}
 		select {
 		case <-p.ended:
 			return true
@@ -146,7 +148,7 @@ func (c *cluster) hook(hostname string) *exec.Cmd {
 	objects, err := desired.Build(clusters.Parse(c.t, clusters.Minimal), desired.Inputs{})
 	require.NoError(c.t, err)
 	words := slices.Clone(objects.ExecutorManager.Spec.Containers[0].Lifecycle.PreStop.Exec.Command)
-	words[len(words)-1] = c.path("flame-executor-manager", hostname)
+	copy(words[len(words)-3:], []string{c.path("flame-executor-manager", hostname), fmt.Sprintf("%04X", c.port+1)})
 	hook := exec.Command(words[0], words[1:]...)
 	hook.Env = append(os.Environ(), "FLAME_SOCKET_DIR="+c.socketsOf(hostname))
 	require.NoError(c.t, hook.Start())
@@ -156,8 +158,8 @@ func (c *cluster) hook(hostname string) *exec.Cmd {
 
 // unbindBusy unbinds a node's Bound executors, if it is sure that every executor
 // of their session runs a task, and returns how many they were. One that waits
-// would drop its next task. The executor manager is halted meanwhile, as its hook
-// does it: otherwise a task might end, and the next one be dropped, between the
+// would drop its next task. It is to be called while the hook halts the executor
+// manager: otherwise a task might end, and the next one be dropped, between the
 // look and the call.
 func (c *cluster) unbindBusy(hostname string) int {
 	c.t.Helper()
