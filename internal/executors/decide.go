@@ -4,50 +4,50 @@
 package executors
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"github.com/xflops/flame-operator/internal/backoff"
 )
 
-// soon is when to go on with what one plan may not do at once.
-const soon = time.Millisecond
+const (
+	// soon is when to go on with what one plan may not do at once.
+	soon = time.Millisecond
+	// atOnce is the longest rest of a grace period that counts as no wait.
+	atOnce = 5 * time.Second
+)
 
 // Decide returns the next step towards the policy. The order of the pods is of
 // no consequence.
 //
-//  1. Pods that terminate count for nothing.
-//  2. Nothing desired: everything goes.
-//  3. Finished pods of another template go; the user changed something.
-//  4. Outdated pods that were never ready go.
-//  5. Other outdated pods go while enough ready ones remain, those first that
-//     are cut off from the session manager.
-//  6. What is beyond the places goes: finished pods first, since they have
-//     nothing to lose, then those never scheduled, not ready, outdated, and at
-//     last the youngest ready ones.
-//  7. Finished pods whose back-off is over are replaced.
-//  8. Free places are filled.
+//  1. Suspended: everything goes at once.
+//  2. Ended pods of another template go; the user changed something.
+//  3. Outdated pods that were never ready go.
+//  4. Other outdated pods go while enough ready ones remain, idle ones first.
+//  5. What is beyond the places goes: ended pods first, since they have nothing
+//     to lose, then those never scheduled, not ready, idle, cut off, waiting, and
+//     at last the busy ones.
+//  6. Ended pods whose back-off is over are replaced.
+//  7. Free places are filled.
 func Decide(pods []Pod, policy Policy, now time.Time) Plan {
 	policy.Desired = max(0, policy.Desired)
 	d := decision{policy: policy, now: now}
-	d.sort(pods)
-	if policy.Desired == 0 {
-		d.delete(d.stale, ScaledDown)
-		d.delete(d.finished, ScaledDown)
-		d.delete(d.outdated, ScaledDown)
-		d.delete(d.current, ScaledDown)
-		return d.plan
+	if policy.Suspended {
+		return d.suspend(pods)
 	}
+	d.sort(pods)
 	d.delete(d.stale, Outdated)
 	d.retire()
 	d.shrink()
 	d.replace()
 	d.fill()
+	d.wait(Unobserved, d.unobserved, 0)
+	d.wait(Settling, d.settling, 0)
+	d.wait(Cordoning, len(d.plan.Cordon), 0)
 	return d.plan
 }
 
-// decision holds the pods, parted by what matters, and the plan as it grows.
-// Pods that the plan deletes leave their part.
 type decision struct {
 	policy Policy
 	now    time.Time
@@ -56,12 +56,46 @@ type decision struct {
 	// current pods live and are of the wanted template, outdated ones live and
 	// are not.
 	current, outdated []*Pod
-	// finished pods are of the wanted template, stale ones are not.
-	finished, stale []*Pod
-	ready           int
-	leftOver        int
+	// ended pods have finished or are lost. Those in stale are of another template.
+	ended, stale []*Pod
+	// leaving pods are to go and have to wait for Flame. They hold their places.
+	leaving []*Pod
+	// draining is how many outdated pods are deleted and still have tasks to end.
+	// They hold their places too, or a roll would double the cluster.
+	draining int
+	// rolling says that there are pods of another template.
+	rolling bool
+	// ready is how many live pods are ready, and leftOver how many creations are
+	// left to the next plan.
+	ready    int
+	leftOver int
+	// unobserved and settling pods are to go and have to wait.
+	unobserved, settling int
 }
 
+// suspend deletes everything, and what is on its way out once more if it would
+// take its time.
+func (d *decision) suspend(pods []Pod) Plan {
+	terminating := 0
+	var gone []*Pod
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Terminating {
+			terminating++
+		}
+		if !pod.Terminating || pod.DrainsUntil.Sub(d.now) > atOnce {
+			gone = append(gone, pod)
+		}
+	}
+	slices.SortFunc(gone, byName)
+	for _, pod := range gone {
+		d.plan.Delete = append(d.plan.Delete, Deletion{Name: pod.Name, Reason: Suspended, Now: true})
+	}
+	d.wait(Terminating, terminating, 0)
+	return d.plan
+}
+
+// sort puts the pods into their lists, each in the order in which it goes.
 func (d *decision) sort(pods []Pod) {
 	terminating := 0
 	d.current = make([]*Pod, 0, len(pods))
@@ -71,101 +105,137 @@ func (d *decision) sort(pods []Pod) {
 		switch {
 		case pod.Terminating:
 			terminating++
-		case pod.Finished && wanted:
-			d.finished = append(d.finished, pod)
-		case pod.Finished:
+			d.sortTerminating(pod)
+		case pod.ended() && wanted:
+			d.ended = append(d.ended, pod)
+		case pod.ended():
 			d.stale = append(d.stale, pod)
 		case wanted:
 			d.current = append(d.current, pod)
 		default:
 			d.outdated = append(d.outdated, pod)
 		}
-		if pod.Ready && !pod.Terminating && !pod.Finished {
+		if pod.Ready && !pod.Terminating && !pod.ended() {
 			d.ready++
 		}
 	}
-	slices.SortFunc(d.finished, leastEvidence)
+	slices.SortFunc(d.ended, leastEvidence)
 	slices.SortFunc(d.outdated, leastLoss)
 	slices.SortFunc(d.stale, byName)
 	// The current ones need no order unless some of them go.
-	if d.policy.Desired < len(d.current)+len(d.outdated)+len(d.finished) {
+	if d.policy.Desired < len(d.current)+len(d.outdated)+len(d.ended) {
 		slices.SortFunc(d.current, leastLoss)
 	}
+	d.rolling = len(d.outdated)+d.draining > 0
 	d.wait(Terminating, terminating, 0)
 }
 
-// places is how many pods may live or have finished at the same time.
+// sortTerminating has a pod go at once whose tasks have been given to others.
+func (d *decision) sortTerminating(pod *Pod) {
+	drains := pod.DrainsUntil.Sub(d.now)
+	switch {
+	case !pod.LostSince.IsZero() && pod.Useless && drains > atOnce:
+		d.delete([]*Pod{pod}, Lost)
+	case pod.Hash != d.policy.Hash && drains > 0:
+		d.draining++
+	}
+}
+
+// places is how many pods there may be.
 func (d *decision) places() int {
-	if len(d.outdated) == 0 {
+	if !d.rolling {
 		return d.policy.Desired
 	}
 	return d.policy.Desired + max(0, d.policy.MaxSurge)
 }
 
-func (d *decision) taken() int { return len(d.current) + len(d.outdated) + len(d.finished) }
+// staying is how many pods hold a place and are not on their way out.
+func (d *decision) staying() int { return len(d.current) + len(d.outdated) + len(d.ended) }
 
-// retire deletes outdated pods. Those that were never ready do no work. Of the
-// others, those that are cut off go while enough pods are ready, of whatever
-// template, and then as many ready ones as leave enough. If the pods of a new
-// template never become ready, there are never enough, and the roll stops with
-// the old ones at work. So it does while none is ready because the session
-// manager is away.
+// taken is how many places are taken.
+func (d *decision) taken() int { return d.staying() + len(d.leaving) + d.draining }
+
+// retire lets outdated pods go as far as enough ready ones remain. Those that
+// never worked are no loss at any time.
 func (d *decision) retire() {
 	spare := d.ready - max(0, d.policy.Desired-max(0, d.policy.MaxUnavailable))
-	gone := 0
+	chosen := 0
 	for _, pod := range d.outdated {
-		if pod.worked() && spare < 0 {
+		if pod.worked() && (spare < 0 || pod.Ready && spare == 0) {
 			break
 		}
 		if pod.Ready {
-			if spare == 0 {
-				break
-			}
 			spare--
 			d.ready--
 		}
-		gone++
+		chosen++
+		d.letGo(pod, Outdated)
 	}
-	d.delete(d.outdated[:gone], Outdated)
-	d.outdated = d.outdated[gone:]
+	d.outdated = d.outdated[chosen:]
 	d.wait(NotEnoughReady, len(d.outdated), 0)
 }
 
-// shrink deletes what is beyond the places. It is the ready pods' turn only when
-// no other is left, so at least as many of them remain as are desired.
+// letGo takes a live pod one step towards its end.
+func (d *decision) letGo(pod *Pod, reason Reason) {
+	work := pod.Work
+	switch {
+	case !pod.worked() || work.Known && work.Cordoned && work.Executors == 0:
+		d.delete([]*Pod{pod}, reason)
+		return
+	case work.Known && work.Executors > 0:
+		d.delete([]*Pod{pod}, reason)
+		if pod.Hash != d.policy.Hash {
+			d.draining++
+		}
+		return
+	case !work.Known:
+		d.unobserved++
+	case work.Idle:
+		d.plan.Cordon = append(d.plan.Cordon, pod.Name)
+	default:
+		d.settling++
+	}
+	d.leaving = append(d.leaving, pod)
+}
+
+// shrink takes away what is beyond the places.
 func (d *decision) shrink() {
-	surplus := d.taken() - d.places()
+	places := d.policy.Desired
+	if len(d.outdated) > 0 {
+		places = d.places()
+	}
+	surplus := d.staying() - places
 	if surplus <= 0 {
 		return
 	}
-	evidence := min(surplus, len(d.finished))
-	d.delete(d.finished[:evidence], ScaledDown)
-	d.finished = d.finished[evidence:]
-
+	evidence := min(surplus, len(d.ended))
+	d.delete(d.ended[:evidence], ScaledDown)
+	d.ended = d.ended[evidence:]
 	for range surplus - evidence {
+		from := &d.current
 		if d.outdatedIsLess() {
-			d.delete(d.outdated[:1], ScaledDown)
-			d.outdated = d.outdated[1:]
-		} else {
-			d.delete(d.current[:1], ScaledDown)
-			d.current = d.current[1:]
+			from = &d.outdated
 		}
+		d.letGo((*from)[0], ScaledDown)
+		*from = (*from)[1:]
 	}
 }
 
-// outdatedIsLess says whether the next pod to go is an outdated one. Among pods
-// of the same rank it is, since it would have to go anyway.
+// outdatedIsLess reports whether the next pod to go is an outdated one. Among
+// pods of the same rank it is, since it would have to go anyway.
 func (d *decision) outdatedIsLess() bool {
 	if len(d.outdated) == 0 || len(d.current) == 0 {
 		return len(d.current) == 0
 	}
-	return d.outdated[0].rank() <= d.current[0].rank()
+	return cmp.Or(cmp.Compare(d.outdated[0].stage(), d.current[0].stage()), cmp.Compare(d.outdated[0].Work.rank(), d.current[0].Work.rank())) <= 0
 }
 
-// replace creates a pod in the place of each finished one whose back-off is over.
+// replace creates a pod in the place of each ended one whose back-off is over,
+// unless pods that have yet to leave take its place.
 func (d *decision) replace() {
 	waiting, next := 0, time.Duration(0)
-	for _, pod := range d.finished {
+	room := d.places() - d.taken() + len(d.ended)
+	for _, pod := range d.ended {
 		failure := pod.failure()
 		wait := failure.Wait(d.now)
 		switch {
@@ -174,23 +244,26 @@ func (d *decision) replace() {
 				next = wait
 			}
 			waiting++
+		case room <= 0:
 		case d.create(failure.Count()):
-			d.plan.Delete = append(d.plan.Delete, Deletion{Name: pod.Name, Reason: Replaced})
+			room--
+			d.delete([]*Pod{pod}, Replaced)
 		}
 	}
 	d.wait(BackOff, waiting, next)
 }
 
 // fill creates pods in free places, as long as more of the wanted template are
-// to be had. Finished pods still count here, whether they are replaced or wait.
+// to be had. Ended pods still count here, whether they are replaced or wait.
 func (d *decision) fill() {
-	missing := d.policy.Desired - len(d.current) - len(d.finished)
+	missing := d.policy.Desired - len(d.current) - len(d.ended)
 	for range min(missing, d.places()-d.taken()) {
 		d.create(0)
 	}
 	d.wait(MoreToCreate, d.leftOver, soon)
 }
 
+// create plans a creation, unless the plan holds enough of them.
 func (d *decision) create(failures int) bool {
 	if d.policy.MaxPerStep > 0 && len(d.plan.Create) >= d.policy.MaxPerStep {
 		d.leftOver++
@@ -202,7 +275,7 @@ func (d *decision) create(failures int) bool {
 
 func (d *decision) delete(pods []*Pod, reason Reason) {
 	for _, pod := range pods {
-		d.plan.Delete = append(d.plan.Delete, Deletion{Name: pod.Name, Reason: reason})
+		d.plan.Delete = append(d.plan.Delete, Deletion{Name: pod.Name, Reason: reason, Now: pod.Useless})
 	}
 }
 
@@ -212,6 +285,11 @@ func (d *decision) wait(reason Reason, count int, after time.Duration) {
 	}
 }
 
+// failure is what its replacement inherits of an ended pod.
 func (p *Pod) failure() backoff.Failure {
-	return backoff.Failure{Inherited: p.Failures, CreatedAt: p.CreatedAt, StartedAt: p.StartedAt, FinishedAt: p.FinishedAt}
+	ended := p.FinishedAt
+	if !p.Finished {
+		ended = p.LostSince
+	}
+	return backoff.Failure{Inherited: p.Failures, CreatedAt: p.CreatedAt, StartedAt: p.StartedAt, FinishedAt: ended}
 }

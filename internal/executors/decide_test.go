@@ -32,9 +32,50 @@ func unscheduled(name string) Pod {
 	return pod
 }
 
+// ready is a pod that two observations showed without an executor.
 func ready(name string) Pod {
 	pod := starting(name)
-	pod.Ready, pod.StartedAt, pod.ReadySince = true, noon.Add(-50*time.Second), noon.Add(-40*time.Second)
+	pod.Ready, pod.Connected, pod.StartedAt, pod.ReadySince = true, true, noon.Add(-50*time.Second), noon.Add(-40*time.Second)
+	pod.Work = Work{Known: true, Idle: true}
+	return pod
+}
+
+// cordoned is a pod that Flame has forgotten.
+func cordoned(pod Pod) Pod {
+	pod.Work = Work{Known: true, Idle: true, Cordoned: true}
+	return pod
+}
+
+// quiet is a pod that one observation showed without an executor.
+func quiet(pod Pod) Pod {
+	pod.Work = Work{Known: true}
+	return pod
+}
+
+func busy(pod Pod) Pod {
+	pod.Work = Work{Known: true, Executors: 1, Busy: 1}
+	return pod
+}
+
+// waiting is a pod with an executor that may wait for a task.
+func waiting(pod Pod) Pod {
+	pod.Work = Work{Known: true, Executors: 1}
+	return pod
+}
+
+// unobserved is a pod of which Flame has said nothing lately.
+func unobserved(pod Pod) Pod {
+	pod.Work = Work{}
+	return pod
+}
+
+func lost(pod Pod, ago time.Duration, useless bool) Pod {
+	pod.LostSince, pod.Useless = noon.Add(-ago), useless
+	return pod
+}
+
+func draining(pod Pod) Pod {
+	pod.Terminating, pod.DrainsUntil = true, noon.Add(time.Hour)
 	return pod
 }
 
@@ -95,18 +136,41 @@ func TestDecide(t *testing.T) {
 			policy: policy(2, 1, 0),
 			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{Terminating, 1, 0}}},
 		},
-		"nothing desired deletes everything": {
-			pods:   []Pod{ready("a"), outdated(ready("b")), failed("c", 0, 0), terminating(ready("d")), outdated(failed("e", 0, 0))},
+		"an evicted pod is replaced while it drains": {
+			pods:   []Pod{ready("a"), draining(busy(ready("b")))},
+			policy: policy(2, 1, 0),
+			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{Terminating, 1, 0}}},
+		},
+		"a draining pod whose tasks were given to others goes at once": {
+			pods:   []Pod{ready("a"), lost(draining(busy(ready("b"))), time.Second, true), lost(terminating(ready("c")), time.Second, true)},
+			policy: policy(1, 1, 0),
+			want:   Plan{Delete: []Deletion{{"b", Lost, true}}, Wait: []Wait{{Terminating, 2, 0}}},
+		},
+		"a suspended cluster waits for no task": {
+			pods: []Pod{
+				busy(ready("a")), outdated(unobserved(ready("b"))), failed("c", 0, 0), terminating(ready("d")), draining(busy(ready("e"))),
+			},
+			policy: Policy{Suspended: true, Desired: 3, Hash: newHash, MaxSurge: 1},
+			want: Plan{
+				Delete: []Deletion{{"a", Suspended, true}, {"b", Suspended, true}, {"c", Suspended, true}, {"e", Suspended, true}},
+				Wait:   []Wait{{Terminating, 2, 0}},
+			},
+		},
+		"nothing desired lets everything go as scaling down does": {
+			pods: []Pod{
+				cordoned(ready("a")), outdated(busy(ready("b"))), failed("c", 0, 0), terminating(ready("d")), outdated(failed("e", 0, 0)), ready("f"),
+			},
 			policy: policy(0, 1, 0),
 			want: Plan{
-				Delete: []Deletion{{"e", ScaledDown}, {"c", ScaledDown}, {"b", ScaledDown}, {"a", ScaledDown}},
-				Wait:   []Wait{{Terminating, 1, 0}},
+				Delete: []Deletion{{"e", Outdated, false}, {"b", Outdated, false}, {"c", ScaledDown, false}, {"a", ScaledDown, false}},
+				Cordon: []string{"f"},
+				Wait:   []Wait{{Terminating, 1, 0}, {Cordoning, 1, 0}},
 			},
 		},
 		"a first failure is replaced at once": {
 			pods:   []Pod{ready("a"), failed("b", 0, time.Second)},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: []Creation{{Failures: 1}}, Delete: []Deletion{{"b", Replaced}}},
+			want:   Plan{Create: []Creation{{Failures: 1}}, Delete: []Deletion{{"b", Replaced, false}}},
 		},
 		"a second failure stays until its back-off is over": {
 			pods:   []Pod{ready("a"), failed("b", 1, 4*time.Second)},
@@ -116,49 +180,109 @@ func TestDecide(t *testing.T) {
 		"a failed pod that was replaced already goes": {
 			pods:   []Pod{ready("a"), starting("b"), failed("c", 3, time.Second)},
 			policy: policy(2, 1, 0),
-			want:   Plan{Delete: []Deletion{{"c", ScaledDown}}},
+			want:   Plan{Delete: []Deletion{{"c", ScaledDown, false}}},
 		},
 		"a failed pod of the old template is replaced at once, with a fresh count": {
 			pods:   []Pod{outdated(failed("a", 7, time.Second)), outdated(failed("b", 7, time.Second))},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 2), Delete: []Deletion{{"a", Outdated}, {"b", Outdated}}},
+			want:   Plan{Create: make([]Creation, 2), Delete: []Deletion{{"a", Outdated, false}, {"b", Outdated, false}}},
 		},
-		"scaling down takes what is lost least, first the finished, then the others by their progress": {
+		"a lost pod is replaced: one that was cut off ends its tasks, one that was given up goes at once": {
+			pods:   []Pod{lost(busy(cutOff("a")), time.Second, false), lost(busy(ready("b")), time.Second, true)},
+			policy: policy(2, 1, 0),
+			want:   Plan{Create: []Creation{{1}, {1}}, Delete: []Deletion{{"a", Replaced, false}, {"b", Replaced, true}}},
+		},
+		"pods that get lost again and again are replaced ever more seldom": {
+			pods:   []Pod{lost(withFailures(ready("a"), 2), 5*time.Second, true)},
+			policy: policy(1, 1, 0),
+			want:   Plan{Wait: []Wait{{BackOff, 1, 15 * time.Second}}},
+		},
+		"scaling down takes what is lost least": {
 			pods: []Pod{
-				readyFor("old", time.Hour), readyFor("young", time.Minute), starting("starting"),
-				unscheduled("unscheduled"), failed("failed", 2, time.Second),
+				busy(readyFor("busy", time.Minute)), waiting(ready("waiting")), readyFor("idle", time.Hour), starting("starting"),
+				cordoned(ready("cordoned")), unscheduled("unscheduled"), failed("failed", 2, time.Second), quiet(ready("quiet")),
 			},
 			policy: policy(1, 1, 0),
-			want: Plan{Delete: []Deletion{
-				{"failed", ScaledDown}, {"unscheduled", ScaledDown}, {"starting", ScaledDown}, {"young", ScaledDown},
-			}},
+			want: Plan{
+				Delete: []Deletion{
+					{"failed", ScaledDown, false}, {"unscheduled", ScaledDown, false}, {"starting", ScaledDown, false},
+					{"cordoned", ScaledDown, false}, {"waiting", ScaledDown, false},
+				},
+				Cordon: []string{"idle"},
+				Wait:   []Wait{{Settling, 1, 0}, {Cordoning, 1, 0}},
+			},
+		},
+		"of equal pods the young go first": {
+			pods:   []Pod{busy(readyFor("old", time.Hour)), busy(readyFor("young", time.Minute))},
+			policy: policy(1, 1, 0),
+			want:   Plan{Delete: []Deletion{{"young", ScaledDown, false}}},
 		},
 		"equal pods go by name": {
-			pods:   []Pod{ready("c"), ready("a"), ready("b")},
+			pods:   []Pod{cordoned(ready("c")), cordoned(ready("a")), cordoned(ready("b"))},
 			policy: policy(1, 1, 0),
-			want:   Plan{Delete: []Deletion{{"a", ScaledDown}, {"b", ScaledDown}}},
+			want:   Plan{Delete: []Deletion{{"a", ScaledDown, false}, {"b", ScaledDown, false}}},
+		},
+		"of busy pods that with the fewest tasks goes first": {
+			pods:   []Pod{withBusy(readyFor("a", time.Minute), 3), withBusy(readyFor("b", time.Hour), 2)},
+			policy: policy(1, 1, 0),
+			want:   Plan{Delete: []Deletion{{"b", ScaledDown, false}}},
+		},
+		"no data, no deletion of a pod that may work": {
+			pods:   []Pod{unobserved(ready("a")), unobserved(ready("b")), cutOff("c"), starting("d")},
+			policy: policy(1, 1, 0),
+			want:   Plan{Delete: []Deletion{{"d", ScaledDown, false}}, Wait: []Wait{{Unobserved, 2, 0}}},
+		},
+		"a pod that is being cordoned is not replaced, and no other is cordoned in its place": {
+			pods:   []Pod{cordoned(waiting(ready("a"))), busyAndForgotten("b"), cordoned(ready("c")), ready("d")},
+			policy: policy(3, 1, 0),
+			want:   Plan{Delete: []Deletion{{"a", ScaledDown, false}}},
 		},
 		"a roll starts with a pod more and takes none away": {
 			pods:   []Pod{outdated(ready("a")), outdated(ready("b"))},
 			policy: policy(2, 1, 0),
 			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{NotEnoughReady, 2, 0}}},
 		},
-		"a roll goes on when the new pod is ready": {
-			pods:   []Pod{outdated(ready("a")), outdated(ready("b")), ready("c")},
+		"when the new pod is ready an idle old one is cordoned": {
+			pods:   []Pod{outdated(busy(ready("a"))), outdated(ready("b")), ready("c")},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 1), Delete: []Deletion{{"a", Outdated}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
+			want:   Plan{Cordon: []string{"b"}, Wait: []Wait{{NotEnoughReady, 1, 0}, {Cordoning, 1, 0}}},
+		},
+		"when it is cordoned it goes, and the next new one comes": {
+			pods:   []Pod{outdated(busy(ready("a"))), outdated(cordoned(ready("b"))), ready("c")},
+			policy: policy(2, 1, 0),
+			want:   Plan{Create: make([]Creation, 1), Delete: []Deletion{{"b", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
+		},
+		"a busy old pod drains, and holds its place until it is gone": {
+			pods:   []Pod{outdated(busy(ready("a"))), outdated(busy(ready("b"))), ready("c")},
+			policy: policy(2, 1, 0),
+			want:   Plan{Delete: []Deletion{{"a", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
+		},
+		"while it drains no new one comes": {
+			pods:   []Pod{outdated(draining(busy(ready("a")))), outdated(busy(ready("b"))), ready("c")},
+			policy: policy(2, 1, 0),
+			want:   Plan{Wait: []Wait{{Terminating, 1, 0}, {NotEnoughReady, 1, 0}}},
+		},
+		"one that is stuck beyond its grace period holds up nothing": {
+			pods:   []Pod{stuck(outdated(ready("a"))), outdated(busy(ready("b"))), ready("c")},
+			policy: policy(2, 1, 0),
+			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{Terminating, 1, 0}, {NotEnoughReady, 1, 0}}},
 		},
 		"a roll without surge takes one away first": {
-			pods:   []Pod{outdated(ready("a")), outdated(ready("b"))},
+			pods:   []Pod{outdated(cordoned(ready("a"))), outdated(ready("b"))},
 			policy: policy(2, 0, 1),
-			want:   Plan{Create: make([]Creation, 1), Delete: []Deletion{{"a", Outdated}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
+			want:   Plan{Create: make([]Creation, 1), Delete: []Deletion{{"a", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
+		},
+		"a roll waits for Flame to speak": {
+			pods:   []Pod{outdated(unobserved(ready("a"))), outdated(unobserved(ready("b"))), unobserved(ready("c"))},
+			policy: policy(2, 1, 0),
+			want:   Plan{Wait: []Wait{{NotEnoughReady, 1, 0}, {Unobserved, 1, 0}}},
 		},
 		"outdated pods that do no work go at once": {
 			pods:   []Pod{outdated(unscheduled("a")), outdated(starting("b")), outdated(ready("c"))},
 			policy: policy(3, 1, 0),
 			want: Plan{
 				Create: make([]Creation, 3),
-				Delete: []Deletion{{"a", Outdated}, {"b", Outdated}},
+				Delete: []Deletion{{"a", Outdated, false}, {"b", Outdated, false}},
 				Wait:   []Wait{{NotEnoughReady, 1, 0}},
 			},
 		},
@@ -167,30 +291,25 @@ func TestDecide(t *testing.T) {
 			policy: policy(2, 1, 0),
 			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{NotEnoughReady, 2, 0}}},
 		},
-		"an outdated pod that is cut off goes when enough others are ready": {
-			pods:   []Pod{outdated(cutOff("a")), ready("b"), ready("c")},
-			policy: policy(2, 1, 0),
-			want:   Plan{Delete: []Deletion{{"a", Outdated}}},
-		},
 		"a template whose pods fail keeps its place and stops the roll": {
 			pods:   []Pod{outdated(ready("a")), outdated(ready("b")), failed("c", 3, time.Second)},
 			policy: policy(2, 1, 0),
 			want:   Plan{Wait: []Wait{{NotEnoughReady, 2, 0}, {BackOff, 1, 39 * time.Second}}},
 		},
 		"scaling down during a roll takes an outdated pod rather than a new one": {
-			pods:   []Pod{outdated(ready("a")), outdated(ready("b")), outdated(ready("c")), starting("d")},
+			pods:   []Pod{outdated(cordoned(ready("a"))), outdated(ready("b")), outdated(ready("c")), starting("d")},
 			policy: policy(2, 1, 0),
-			want:   Plan{Delete: []Deletion{{"a", Outdated}}, Wait: []Wait{{NotEnoughReady, 2, 0}}},
+			want:   Plan{Delete: []Deletion{{"a", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 2, 0}}},
 		},
 		"going back to the old template keeps its pods": {
 			pods:   []Pod{ready("a"), ready("b"), outdated(starting("c"))},
 			policy: policy(2, 1, 0),
-			want:   Plan{Delete: []Deletion{{"c", Outdated}}},
+			want:   Plan{Delete: []Deletion{{"c", Outdated, false}}},
 		},
 		"a desired count below zero is none": {
-			pods:   []Pod{ready("a")},
+			pods:   []Pod{cordoned(ready("a"))},
 			policy: policy(-1, 1, 0),
-			want:   Plan{Delete: []Deletion{{"a", ScaledDown}}},
+			want:   Plan{Delete: []Deletion{{"a", ScaledDown, false}}},
 		},
 	}
 	for name, test := range tests {
@@ -198,6 +317,28 @@ func TestDecide(t *testing.T) {
 			assert.Equal(t, test.want, Decide(test.pods, test.policy, noon))
 		})
 	}
+}
+
+func withFailures(pod Pod, failures int) Pod {
+	pod.Failures = failures
+	return pod
+}
+
+func withBusy(pod Pod, busy int) Pod {
+	pod.Work = Work{Known: true, Executors: 3, Busy: busy}
+	return pod
+}
+
+// busyAndForgotten is a pod that runs a task although Flame has forgotten its node.
+func busyAndForgotten(name string) Pod {
+	pod := busy(ready(name))
+	pod.Work.Cordoned = true
+	return pod
+}
+
+func stuck(pod Pod) Pod {
+	pod.Terminating, pod.DrainsUntil = true, noon.Add(-time.Second)
+	return pod
 }
 
 func TestPlanAfterIsTheSoonestWait(t *testing.T) {
@@ -223,7 +364,7 @@ func randomFleet(random *rand.Rand) []Pod {
 	pods := make([]Pod, random.IntN(12))
 	for i := range pods {
 		name := fmt.Sprintf("pod-%02d", i)
-		kinds := []Pod{starting(name), unscheduled(name), ready(name), cutOff(name), failed(name, random.IntN(4), time.Duration(random.IntN(30))*time.Second)}
+		kinds := []Pod{starting(name), unscheduled(name), ready(name), cutOff(name), busy(ready(name)), quiet(ready(name)), cordoned(ready(name)), failed(name, random.IntN(4), time.Duration(random.IntN(30))*time.Second)}
 		pods[i] = kinds[random.IntN(len(kinds))]
 		pods[i].CreatedAt = pods[i].CreatedAt.Add(-time.Duration(random.IntN(3)) * time.Second)
 		if random.IntN(3) == 0 {

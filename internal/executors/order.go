@@ -10,18 +10,21 @@ import (
 )
 
 // leastLoss orders live pods by what is lost with them, the least first: those
-// never scheduled, then those never ready, those cut off, and the ready ones; at
-// the end the oldest.
+// that serve nobody, then those that do least; among equals the youngest.
 func leastLoss(a, b *Pod) int {
 	return cmp.Or(
-		cmp.Compare(a.rank(), b.rank()),
+		cmp.Compare(a.stage(), b.stage()),
+		cmp.Compare(a.Work.rank(), b.Work.rank()),
+		cmp.Compare(a.Work.Busy, b.Work.Busy),
 		youngest(a.ReadySince, b.ReadySince),
 		youngest(a.CreatedAt, b.CreatedAt),
 		byName(a, b),
 	)
 }
 
-func (p *Pod) rank() int {
+// stage is how far a pod has come: those never scheduled, never connected,
+// cut off, and ready.
+func (p *Pod) stage() int {
 	switch {
 	case p.Ready:
 		return 3
@@ -34,18 +37,40 @@ func (p *Pod) rank() int {
 	}
 }
 
-// leastEvidence orders finished pods by what they tell, the least first: a pod
+// rank is how much work is lost: none with a pod that gets none any more, some
+// task to come with one that has none, and with the last a task that runs.
+func (w Work) rank() int {
+	switch {
+	case !w.Known:
+		return 3
+	case w.Busy > 0:
+		return 5
+	case w.Executors > 0:
+		return 4
+	case w.Cordoned:
+		return 0
+	case w.Idle:
+		return 1
+	default:
+		return 2
+	}
+}
+
+// leastEvidence orders ended pods by what they tell, the least first: a pod
 // with few failures before it, an old one.
 func leastEvidence(a, b *Pod) int {
 	return cmp.Or(
 		cmp.Compare(a.Failures, b.Failures),
-		a.FinishedAt.Compare(b.FinishedAt),
+		a.failure().FinishedAt.Compare(b.failure().FinishedAt),
 		byName(a, b),
 	)
 }
 
 // worked reports whether a pod has ever been connected to the session manager.
 func (p *Pod) worked() bool { return p.Ready || p.Connected }
+
+// ended reports whether a pod is to be replaced: it has finished, or is of no use.
+func (p *Pod) ended() bool { return p.Finished || !p.LostSince.IsZero() }
 
 func youngest(a, b time.Time) int { return b.Compare(a) }
 

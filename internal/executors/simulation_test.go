@@ -25,11 +25,13 @@ type world struct {
 	// that are stuck, the connection does not come back.
 	harm  bool
 	stuck map[string]bool
+	// cordoned pods are those that Flame was told to forget.
+	cordoned map[string]bool
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
-	return &world{t: t, random: rand.New(rand.NewPCG(seed, 2)), now: noon, broken: map[string]bool{}, stuck: map[string]bool{}}
+	return &world{t: t, random: rand.New(rand.NewPCG(seed, 2)), now: noon, broken: map[string]bool{}, stuck: map[string]bool{}, cordoned: map[string]bool{}}
 }
 
 // step decides once, checks what every plan has to keep to, and carries it out,
@@ -63,6 +65,10 @@ func (w *world) check(plan Plan, policy Policy) {
 		pod, ok := byName[deletion.Name]
 		require.True(w.t, ok, "deletes %q, which does not exist or was deleted before", deletion.Name)
 		require.False(w.t, pod.Terminating, "deletes %q, which is on its way out", deletion.Name)
+		if pod.worked() && !pod.ended() {
+			require.True(w.t, pod.Work.Known, "deletes %q, of which Flame has said nothing", deletion.Name)
+			require.True(w.t, pod.Work.Cordoned || pod.Work.Executors > 0, "deletes %q, which may get a task at any moment", deletion.Name)
+		}
 		delete(byName, deletion.Name)
 		if !pod.Finished {
 			live--
@@ -85,6 +91,9 @@ func (w *world) check(plan Plan, policy Policy) {
 // carryOut does the first actions of a plan in the order in which they are due.
 func (w *world) carryOut(plan Plan, hash string, cut int) {
 	do := func() bool { cut--; return cut >= 0 }
+	for _, name := range plan.Cordon {
+		w.cordoned[name] = true
+	}
 	for _, deletion := range plan.Delete {
 		if deletion.Reason != Replaced && do() {
 			w.terminate(deletion.Name)
@@ -135,9 +144,29 @@ func (w *world) live() {
 		default:
 			pod.progress(w.now, w.broken[pod.Hash])
 		}
+		w.work(&pod)
 		kept = append(kept, pod)
 	}
 	w.pods = kept
+}
+
+// work lets Flame give pods tasks and take them away, and say so most of the time.
+func (w *world) work(pod *Pod) {
+	if w.cordoned[pod.Name] {
+		pod.Work.Cordoned = true
+	}
+	if !pod.Connected {
+		return
+	}
+	wasQuiet := pod.Work.Known && pod.Work.Executors == 0
+	pod.Work.Known = !w.harm || w.random.IntN(10) > 0
+	switch {
+	case pod.Work.Cordoned && pod.Work.Executors == 0:
+	case w.random.IntN(3) == 0:
+		pod.Work.Executors = w.random.IntN(2)
+		pod.Work.Busy = pod.Work.Executors * w.random.IntN(2)
+	}
+	pod.Work.Idle = wasQuiet && pod.Work.Executors == 0
 }
 
 func (p *Pod) progress(now time.Time, broken bool) {
