@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package nodes decides what has to be done so that Flame's nodes and the
+// executor manager pods agree.
+//
+// It is pure: what Flame says, the pods and the time go in, a plan comes out. It
+// remembers nothing: a name that Flame lists and no pod has is the list of what
+// is to be done.
+//
+// The one hard idea is the proof. A node is fenced only if its process is gone,
+// since one that lives would be drained with its own connection, and stay
+// NotReady for good. That a cache shows no pod proves nothing, and that the
+// server has none only a little: the process of a force-deleted pod goes on for
+// its whole grace period.
+package nodes
+
+import (
+	"time"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+const (
+	// fenceTime is how long a fenced node takes to be given up, with something to
+	// spare: Flame drains it for 30 s. One that takes longer was forgotten by a
+	// session manager that was started anew.
+	fenceTime = 45 * time.Second
+	// returnTime is how long a node may be Unknown or not listed while its pod runs.
+	// Flame gives an executor manager 30 s to come back, and it tries that often.
+	returnTime = 45 * time.Second
+	// reconnectTime is how long an executor manager may be without a connection
+	// while the session manager is ready. After a short outage its own tries are
+	// 1, 2, 4 and 8 s apart; one that was swallowed hangs for two minutes.
+	reconnectTime = 15 * time.Second
+	// voidTime is how long an executor may be Void before its node is registered
+	// again, and voidLimit how long before its pod is replaced.
+	voidTime, voidLimit = 20 * time.Second, 90 * time.Second
+)
+
+// Process is what is known of the process behind the name of a node.
+type Process string
+
+// What is known of a process.
+const (
+	// Alive means that a pod of the name exists which has not ended.
+	Alive Process = "Alive"
+	// Ended means that its kubelet has said that it ended.
+	Ended Process = "Ended"
+	// Absent means that the server has no pod of the name.
+	Absent Process = "Absent"
+)
+
+// Pod is what is known of one executor manager pod.
+type Pod struct {
+	Name        string
+	Process     Process
+	Terminating bool
+	// StartedAt is when its executor manager started.
+	StartedAt time.Time
+	// Restarted says that its container was started again in place, which Flame
+	// does not survive.
+	Restarted bool
+	// Connected says that its connection to the session manager has stood at some
+	// time, Linked that it stands, as its probe sees it, and LinkSince since when
+	// that is so.
+	Connected, Linked bool
+	LinkSince         time.Time
+	// Gate is what its readiness gate says.
+	Gate bool
+}
+
+// Gone is a name that Flame knows and for which there was no pod.
+type Gone struct {
+	Name    string
+	Process Process
+	// Since is when it was found to be absent first.
+	Since time.Time
+}
+
+// SessionManager is what is known of the session manager's pod.
+type SessionManager struct {
+	// StartedAt is when its container started.
+	StartedAt time.Time
+	// ReadySince is zero while it is not ready.
+	ReadySince time.Time
+	// StateSince is when it began with no memory, and zero if its storage
+	// outlives it.
+	StateSince time.Time
+}
+
+// Input is what a plan is made from.
+type Input struct {
+	Latest observation.Latest
+	// Recent says that Latest is no older than it should be.
+	Recent         bool
+	Pods           []Pod
+	Gone           []Gone
+	SessionManager SessionManager
+	// Grace is how long the process of a pod may live after it was deleted.
+	Grace time.Duration
+}
+
+// Reason says why a pod is lost.
+type Reason string
+
+// The reasons.
+const (
+	// StateLost pods have executors of a session manager that remembers nothing.
+	StateLost Reason = "StateLost"
+	// GivenUp pods run, and Flame has given up their node.
+	GivenUp Reason = "GivenUp"
+	// Unlisted pods are connected, and Flame does not know their node.
+	Unlisted Reason = "Unlisted"
+	// CutOff pods do not get back to a session manager that answers.
+	CutOff Reason = "CutOff"
+	// Deaf pods do not take an executor that Flame gave them.
+	Deaf Reason = "Deaf"
+	// RestartedInPlace pods are taken for what they were before.
+	RestartedInPlace Reason = "RestartedInPlace"
+)
+
+// Loss is a pod that is of no use any more.
+type Loss struct {
+	Pod    string
+	Reason Reason
+	Since  time.Time
+	// Useless says that its tasks have been given to others already.
+	Useless bool
+}
+
+// Plan is what to do now.
+type Plan struct {
+	// Fence, Release and Resync name nodes, Unbind executors by their IDs.
+	Fence, Release, Resync, Unbind []string
+	// Gates says which readiness gates change, and to what.
+	Gates map[string]bool
+	Lost  []Loss
+	// Urgent says that something is under way that has to be watched closely.
+	Urgent bool
+	// After is when to decide again; zero if only a change can make a difference.
+	After time.Duration
+}
+
+// Strangers returns the names that Flame knows, start with a prefix, and are no
+// pod's: for each it has to be proven whether its process lives.
+func Strangers(latest observation.Latest, prefix string, pods []Pod) []string {
+	known := make(map[string]bool, len(pods))
+	for _, pod := range pods {
+		known[pod.Name] = true
+	}
+	return strangers(latest, prefix, known)
+}
