@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,12 +22,13 @@ const maxPerStep = 20
 
 // stepExecutorManagers creates and deletes executor manager pods as planned.
 func (p *pass) stepExecutorManagers(ctx context.Context) error {
-	surge, unavailable, err := desired.Rollout(p.cluster)
+	surge, unavailable, err := desired.Rollout(p.cluster, p.facts.Desired)
 	if err != nil {
 		return &desired.InvalidSpecError{Problems: []string{err.Error()}}
 	}
-	plan := executors.Decide(executorFacts(p.facts.ExecutorManagers), executors.Policy{
-		Desired:        desired.Executors(p.cluster),
+	plan := executors.Decide(p.executorFacts(), executors.Policy{
+		Desired:        p.facts.Desired,
+		Suspended:      p.cluster.Spec.Suspend,
 		Hash:           p.facts.ExecutorManagerHash,
 		MaxSurge:       surge,
 		MaxUnavailable: unavailable,
@@ -36,6 +36,9 @@ func (p *pass) stepExecutorManagers(ctx context.Context) error {
 	}, p.facts.Now)
 	if err := p.carryOut(ctx, plan); err != nil {
 		return err
+	}
+	if plan.Waits(executors.Settling) || len(plan.Cordon) > 0 {
+		p.pace(true)
 	}
 	p.wait(plan.After())
 	// A pod whose creation is in doubt counts in every pass, and nothing but time
@@ -52,7 +55,8 @@ func (p *pass) stepExecutorManagers(ctx context.Context) error {
 // replaced last: if a creation fails, the failed pod stays as evidence.
 func (p *pass) carryOut(ctx context.Context, plan executors.Plan) error {
 	fleet := p.fleet(flamev1alpha1.ComponentExecutorManager)
-	if err := p.Pods.Delete(ctx, fleet, p.named(plan, false)); err != nil {
+	p.ask(ctx, "cordon a node", plan.Cordon, p.Flame.Cordon)
+	if err := p.delete(ctx, fleet, plan, false); err != nil {
 		return err
 	}
 	pods := make([]*corev1.Pod, len(plan.Create))
@@ -67,16 +71,28 @@ func (p *pass) carryOut(ctx context.Context, plan executors.Plan) error {
 	case err != nil:
 		return err
 	}
-	return p.Pods.Delete(ctx, fleet, p.named(plan, true))
+	return p.delete(ctx, fleet, plan, true)
 }
 
-// named finds the pods that a plan deletes, those that are replaced or the others.
-func (p *pass) named(plan executors.Plan, replaced bool) []*corev1.Pod {
-	names := map[string]bool{}
+// delete deletes the pods that a plan names, those that are replaced or the others.
+func (p *pass) delete(ctx context.Context, fleet apply.Fleet, plan executors.Plan, replaced bool) error {
+	now := map[string]bool{}
 	for _, deletion := range plan.Delete {
 		if (deletion.Reason == executors.Replaced) == replaced {
-			names[deletion.Name] = true
+			now[deletion.Name] = deletion.Now
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(p.facts.ExecutorManagers), func(pod *corev1.Pod) bool { return !names[pod.Name] })
+	var drain, kill []*corev1.Pod
+	for _, pod := range p.facts.ExecutorManagers {
+		switch atOnce, goes := now[pod.Name]; {
+		case atOnce:
+			kill = append(kill, pod)
+		case goes:
+			drain = append(drain, pod)
+		}
+	}
+	if err := p.Pods.Delete(ctx, fleet, drain); err != nil {
+		return err
+	}
+	return p.Pods.DeleteNow(ctx, fleet, kill)
 }

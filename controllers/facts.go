@@ -11,6 +11,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/executors"
+	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/objectcache"
 	"github.com/xflops/flame-operator/internal/sessionmanager"
 	"github.com/xflops/flame-operator/internal/status"
@@ -38,8 +39,11 @@ func sessionManagerFacts(pod *corev1.Pod) *sessionmanager.Pod {
 	}
 }
 
-func executorFacts(pods []*corev1.Pod) []executors.Pod {
+// executorFacts joins what Kubernetes and Flame say of executor managers.
+func (p *pass) executorFacts() []executors.Pod {
+	pods := p.facts.ExecutorManagers
 	facts := make([]executors.Pod, len(pods))
+	flames := p.flameWork()
 	for i, pod := range pods {
 		times := timesOf(pod, flamev1alpha1.ComponentExecutorManager)
 		since := readySince(pod)
@@ -55,10 +59,55 @@ func executorFacts(pods []*corev1.Pod) []executors.Pod {
 			Connected:   hasStarted(pod, flamev1alpha1.ComponentExecutorManager),
 			Finished:    status.Finished(pod),
 			Terminating: pod.DeletionTimestamp != nil,
+			LostSince:   p.lost[pod.Name].Since,
+			Useless:     p.lost[pod.Name].Useless,
+			Work:        flames.of(pod.Name, times.started),
 			Failures:    failures(pod),
+		}
+		if pod.DeletionTimestamp != nil {
+			facts[i].DrainsUntil = pod.DeletionTimestamp.Time
 		}
 	}
 	return facts
+}
+
+// flameWork says what Flame has its executor managers do; nil while nobody knows.
+type flameWork struct {
+	latest    observation.Latest
+	executors map[string][]observation.Executor
+	work      map[string]observation.Work
+}
+
+func (p *pass) flameWork() *flameWork {
+	if !p.isRecent() {
+		return nil
+	}
+	o := p.facts.Flame.Observation
+	return &flameWork{latest: p.facts.Flame, executors: o.ExecutorsByNode(), work: o.Work()}
+}
+
+// registration is how long an executor manager may take from its start until
+// Flame lists it. One that is not listed after that was cordoned.
+const registration = 10 * time.Second
+
+// of returns what a pod does. What was observed before it started says nothing.
+func (w *flameWork) of(name string, started time.Time) executors.Work {
+	if w == nil || !w.latest.Observation.At.After(started) {
+		return executors.Work{}
+	}
+	_, listed := w.latest.Observation.Node(name)
+	work := executors.Work{
+		Known:     true,
+		Executors: len(w.executors[name]),
+		Idle:      w.latest.Track.Nodes[name].Idle >= observation.SettledIdle,
+		Cordoned:  !listed && w.latest.Observation.At.After(started.Add(registration)),
+	}
+	for _, executor := range w.executors[name] {
+		if w.work[executor.ID] == observation.RunsTask {
+			work.Busy++
+		}
+	}
+	return work
 }
 
 func objectCacheFacts(pods []corev1.Pod) []objectcache.Pod {
@@ -77,10 +126,11 @@ func objectCacheFacts(pods []corev1.Pod) []objectcache.Pod {
 
 // readySince returns when a pod became ready, or zero if it is not.
 func readySince(pod *corev1.Pod) time.Time {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-			return condition.LastTransitionTime.Time
-		}
+	if pod == nil {
+		return time.Time{}
+	}
+	if ready, since := conditionSince(pod, corev1.PodReady); ready {
+		return since
 	}
 	return time.Time{}
 }

@@ -41,21 +41,28 @@ type FlameClusterReconciler struct {
 	Now func() time.Time
 	// OpenShift is true where security context constraints assign user IDs.
 	OpenShift bool
+	// Flame speaks with the session managers.
+	Flame Flame
 	// Upgrades is told while a session manager is being replaced. It may be nil.
 	Upgrades *upgradeable.Gate
 
 	// seen holds the UIDs of clusters by name, to forget what is remembered of
 	// those that are gone.
 	seen sync.Map
+	// absent holds, by UID and name, since when the server has had no pod for a
+	// node that Flame knows.
+	absent sync.Map
 }
 
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps;persistentvolumeclaims,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile takes one cluster one step towards its spec.
@@ -64,13 +71,14 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	err := r.Get(ctx, req.NamespacedName, cluster)
 	if apierrors.IsNotFound(err) || err == nil && !cluster.DeletionTimestamp.IsZero() {
 		r.forget(req.NamespacedName)
-		return ctrl.Result{}, nil // Owner references take care of what it owned.
+		// Owner references take care of what it owned, but would wait for its tasks.
+		return ctrl.Result{}, r.hurryUp(ctx, req.NamespacedName)
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("get FlameCluster %q: %w", req.Name, err)
 	}
 	r.seen.Store(req.NamespacedName, cluster.UID)
-	pass := &pass{FlameClusterReconciler: r, cluster: cluster, facts: status.Facts{Cluster: cluster, Now: r.Now()}}
+	pass := &pass{FlameClusterReconciler: r, cluster: cluster, facts: status.Facts{Cluster: cluster, Desired: decidedBefore(cluster), Now: r.Now()}}
 	err = pass.run(ctx)
 	pass.facts.Failure = err
 	if statusErr := r.writeStatus(ctx, pass.facts); statusErr != nil {
@@ -85,7 +93,9 @@ func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
 		r.Applier.Forget(uid.(types.UID))
 		r.Pods.Forget(uid.(types.UID))
 		r.Upgrades.Set(uid.(types.UID), false)
+		r.absent.Delete(uid)
 	}
+	r.Flame.Forget(name)
 }
 
 // writeStatus writes the status if it differs, the only place that does, and

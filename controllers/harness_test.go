@@ -49,6 +49,7 @@ type harness struct {
 	cache      *cachedClient
 	reconciler *FlameClusterReconciler
 	recorder   *events.FakeRecorder
+	flame      *fakeFlame
 	namespace  string
 	now        time.Time
 }
@@ -58,6 +59,7 @@ func newHarness(t *testing.T) *harness {
 	h := &harness{T: t, live: apiserver.Client(t), requests: &requests{}, looks: &requests{reads: true}, recorder: events.NewFakeRecorder(1000), now: time.Now()}
 	h.cache = &cachedClient{Client: h.client(h.requests)}
 	h.operators = h.client(h.looks)
+	h.flame = newFakeFlame(h)
 	h.restart()
 	h.namespace = apiserver.Namespace(t, h.live)
 	return h
@@ -79,7 +81,7 @@ func (h *harness) restart() {
 	h.reconciler = &FlameClusterReconciler{
 		Client: h.cache, Live: h.operators,
 		Applier: apply.New(h.cache, h.operators), Pods: apply.NewPods(h.cache, h.operators),
-		Recorder: h.recorder, Now: func() time.Time { return h.now },
+		Recorder: h.recorder, Now: func() time.Time { return h.now }, Flame: h.flame,
 	}
 }
 
@@ -109,7 +111,7 @@ func (h *harness) settle(cluster *flamev1alpha1.FlameCluster) {
 		before := h.requests.writes()
 		_, err := h.step(cluster)
 		require.NoError(h, err)
-		if h.requests.writes() == before {
+		if h.requests.writes() == before && len(h.flame.asked()) == 0 {
 			return
 		}
 		h.now = h.now.Add(5 * time.Second)
@@ -144,7 +146,10 @@ func runningStatus(container string, since time.Time) corev1.PodStatus {
 	started := true
 	return corev1.PodStatus{
 		Phase: corev1.PodRunning, StartTime: &at,
-		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: at}},
+		Conditions: []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: at},
+			{Type: corev1.ContainersReady, Status: corev1.ConditionTrue, LastTransitionTime: at},
+		},
 		ContainerStatuses: []corev1.ContainerStatus{{
 			Name: container, Ready: true, Started: &started, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at}},
 		}},

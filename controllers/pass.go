@@ -18,6 +18,8 @@ import (
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/sessionmanager"
 	"github.com/xflops/flame-operator/internal/status"
 )
 
@@ -36,7 +38,9 @@ type pass struct {
 	cluster *flamev1alpha1.FlameCluster
 	objects *desired.Objects
 	facts   status.Facts
-	next    time.Duration
+	// lost holds the executor managers that are of no use any more, by name.
+	lost map[string]nodes.Loss
+	next time.Duration
 }
 
 // run observes, builds and acts. What users have to change or to add ends up in
@@ -45,16 +49,32 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.observe(ctx); err != nil {
 		return p.sort(err)
 	}
+	if err := p.hear(); err != nil {
+		return err
+	}
 	if err := p.build(ctx); err != nil {
-		return p.sort(err)
+		return errors.Join(p.sort(err), p.tend(ctx))
 	}
 	if p.facts.Missing != nil {
-		return nil
+		return p.tend(ctx)
 	}
 	p.facts.SessionManagerHash = templateHash(p.objects.SessionManager)
 	p.facts.ExecutorManagerHash = templateHash(p.objects.ExecutorManager)
 	p.facts.ObjectCacheHash = p.objects.ObjectCacheHash
+	p.decideScale()
 	return p.act(ctx)
+}
+
+// tend looks after what runs while the spec cannot: a session manager that was
+// to be replaced goes on, nodes that are gone are fenced, and pods that are on
+// their way out end their tasks.
+func (p *pass) tend(ctx context.Context) error {
+	if p.facts.Invalid != nil && sessionmanager.IsWithdrawn(sessionManagerFacts(p.facts.SessionManager)) {
+		if err := p.setServing(ctx, "true"); err != nil {
+			return err
+		}
+	}
+	return p.sort(p.stepNodes(ctx))
 }
 
 // observe finds the pods and the object cache as they are.
@@ -105,7 +125,7 @@ func (p *pass) observeObjectCache(ctx context.Context) error {
 
 // build makes the objects, with what the spec refers to.
 func (p *pass) build(ctx context.Context) error {
-	in := desired.Inputs{OpenShift: p.OpenShift}
+	in := desired.Inputs{OpenShift: p.OpenShift, TasksRun: status.TasksRun(p.facts)}
 	if reference := p.cluster.Spec.SessionManager.Storage.URISecretRef; reference != nil {
 		var err error
 		if in.StorageURI, err = p.secretValue(ctx, reference); err != nil || p.facts.Missing != nil {
@@ -202,6 +222,7 @@ func (p *pass) act(ctx context.Context) error {
 	}
 	return errors.Join(
 		p.sort(p.stepSessionManager(ctx)),
+		p.sort(p.stepNodes(ctx)),
 		p.sort(p.stepExecutorManagers(ctx)),
 		p.sort(p.stepObjectCache(ctx)),
 	)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +32,9 @@ func (p *pass) stepSessionManager(ctx context.Context) error {
 	}
 	name := naming.SessionManager(p.cluster.Name)
 	if err := ensure(ctx, p, p.objects.SessionManagerService, &corev1.Service{}, name); err != nil {
+		return err
+	}
+	if err := ensure(ctx, p, p.objects.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, name); err != nil {
 		return err
 	}
 	step := sessionmanager.Next(sessionManagerFacts(p.facts.SessionManager), p.facts.SessionManagerHash, p.cluster.Spec.Suspend, p.facts.Now)

@@ -10,23 +10,28 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
+	"github.com/xflops/flame-operator/internal/flame"
 	"github.com/xflops/flame-operator/internal/upgradeable"
 )
 
@@ -35,7 +40,7 @@ import (
 const workers = 8
 
 // SetupWithManager registers the reconciler and says what wakes it.
-func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager, observed <-chan event.GenericEvent) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		// A cluster wakes us when its spec changes, and its status too, although we
 		// write it: a pass that sees the status of a moment ago may find nothing to
@@ -48,6 +53,9 @@ func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&corev1.Service{}).
 		Owns(&corev1.Pod{}).
 		Owns(&appsv1.StatefulSet{}).
+		Owns(&policyv1.PodDisruptionBudget{}).
+		// What Flame says wakes us when it says something else than before.
+		WatchesRawSource(source.Channel(observed, &handler.EnqueueRequestForObject{})).
 		// Retained claims have no owner, and pods of a StatefulSet have another one.
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(byClusterLabel)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byClusterLabel),
@@ -89,6 +97,7 @@ func CacheOptions(namespaces []string) cache.Options {
 			&corev1.Service{}:               ours,
 			&corev1.PersistentVolumeClaim{}: ours,
 			&appsv1.StatefulSet{}:           ours,
+			&policyv1.PodDisruptionBudget{}: ours,
 		},
 	}
 }
@@ -130,6 +139,10 @@ func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 			return fmt.Errorf("register the upgrade gate: %w", err)
 		}
 	}
+	observers := flame.NewObservers(nil, clock.RealClock{})
+	if err := mgr.Add(observers); err != nil {
+		return fmt.Errorf("register the observers of Flame: %w", err)
+	}
 	r := &FlameClusterReconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
@@ -138,9 +151,10 @@ func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 		Recorder:  mgr.GetEventRecorder("flame-operator"),
 		Now:       time.Now,
 		OpenShift: openShift,
+		Flame:     observers,
 		Upgrades:  gate,
 	}
-	if err := r.SetupWithManager(mgr); err != nil {
+	if err := r.SetupWithManager(mgr, observers.Events()); err != nil {
 		return fmt.Errorf("register the FlameCluster controller: %w", err)
 	}
 	return nil

@@ -86,6 +86,9 @@ const (
 	// ReasonFlameSilent means that Flame does not say what it has to do, so that
 	// its last word stands.
 	ReasonFlameSilent = "FlameSilent"
+	// ReasonNotScheduling means that the session manager answers and leaves tasks
+	// waiting that executor managers have room for.
+	ReasonNotScheduling = "NotScheduling"
 	// ReasonValid means that the spec can run.
 	ReasonValid = "Valid"
 	// ReasonInvalid means that the spec cannot run as it is.

@@ -30,6 +30,11 @@ const (
 	ComponentObjectCache     = "object-cache"
 )
 
+// GateNodeReady is the condition of an executor manager's pod that its readiness
+// gate asks for: True while Flame lists its node as Ready. While Flame is silent
+// its last word stands.
+const GateNodeReady = "flame.xflops.io/NodeReady"
+
 // Labels and annotations through which the operator remembers what it did to a
 // pod. Users may read them; what they write there comes back.
 const (

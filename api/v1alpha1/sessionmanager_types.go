@@ -18,6 +18,18 @@ const (
 	PolicyDRF Policy = "drf"
 )
 
+// DisruptionBudget says when the session manager may not be evicted.
+// +kubebuilder:validation:Enum=WhileTasksRun;None
+type DisruptionBudget string
+
+// The values of DisruptionBudget.
+const (
+	// DisruptionBudgetWhileTasksRun refuses an eviction while any task runs.
+	DisruptionBudgetWhileTasksRun DisruptionBudget = "WhileTasksRun"
+	// DisruptionBudgetNone lets the session manager be evicted at any time.
+	DisruptionBudgetNone DisruptionBudget = "None"
+)
+
 // SessionManagerSpec describes the session manager.
 type SessionManagerSpec struct {
 	// image is the image of the session manager, such as
@@ -31,6 +43,15 @@ type SessionManagerSpec struct {
 	// It holds every session and task in memory. Defaults to none.
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitempty,omitzero"`
+
+	// disruptionBudget says when the session manager may not be evicted, as
+	// kubectl drain does. WhileTasksRun refuses it while any task runs, since the
+	// tasks that run then run twice; None allows it at any time. One that is not
+	// ready may always be evicted. Executor managers need no budget: they end their
+	// tasks first, within drainTimeoutSeconds. Defaults to WhileTasksRun.
+	// +kubebuilder:default=WhileTasksRun
+	// +optional
+	DisruptionBudget DisruptionBudget `json:"disruptionBudget,omitempty"`
 
 	PodSettings `json:",inline"`
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -138,10 +139,24 @@ func (p *Pods) survey(ctx context.Context, fleet Fleet, ledger *ledger) error {
 // Delete deletes pods in parallel. One that is gone already is no error. Of the
 // others as many as possible go, and the first error is returned.
 func (p *Pods) Delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
+	return p.delete(ctx, fleet, pods)
+}
+
+// hurry is the grace period of pods that are not waited for. None at all would
+// take them from the server while their processes still run.
+const hurry = client.GracePeriodSeconds(1)
+
+// DeleteNow deletes pods without the time that they would take to end their work.
+// Those that are on their way out already have theirs cut short.
+func (p *Pods) DeleteNow(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
+	return p.delete(ctx, fleet, pods, hurry)
+}
+
+func (p *Pods) delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod, options ...client.DeleteOption) error {
 	ledger := p.ledger(fleet)
 	return parallel(ctx, len(pods), func(i int) error {
 		pod := pods[i]
-		err := remove(ctx, p.client, pod)
+		err := remove(ctx, p.client, pod, options...)
 		switch {
 		case err == nil || apierrors.IsNotFound(err):
 			ledger.deleted(pod)
@@ -151,5 +166,26 @@ func (p *Pods) Delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod) erro
 		default:
 			return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
 		}
+	})
+}
+
+// Hurry cuts the grace period of pods short that carry labels and are on their
+// way out already. They have lost their owner, or are about to.
+func (p *Pods) Hurry(ctx context.Context, namespace string, labels map[string]string, now time.Time) error {
+	var pods corev1.PodList
+	err := p.client.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(labels), client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("list Pods: %w", err)
+	}
+	return parallel(ctx, len(pods.Items), func(i int) error {
+		pod := &pods.Items[i]
+		if pod.DeletionTimestamp == nil || pod.DeletionTimestamp.Sub(now) <= time.Duration(hurry)*time.Second {
+			return nil
+		}
+		err := remove(ctx, p.client, pod, hurry)
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
+		}
+		return nil
 	})
 }

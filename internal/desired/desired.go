@@ -19,6 +19,7 @@ import (
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	policyv1ac "k8s.io/client-go/applyconfigurations/policy/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flameconf"
@@ -32,6 +33,8 @@ type Inputs struct {
 	// StorageURI is the content of the Secret that the spec names as
 	// uriSecretRef, and empty without one.
 	StorageURI string
+	// TasksRun says that a task runs, or ran when Flame was heard last.
+	TasksRun bool
 }
 
 // Objects is what a cluster consists of, in the order in which it is applied.
@@ -42,6 +45,7 @@ type Objects struct {
 	SecretConfig          *corev1ac.SecretApplyConfiguration
 	SessionManagerClaim   *corev1ac.PersistentVolumeClaimApplyConfiguration
 	SessionManagerService *corev1ac.ServiceApplyConfiguration
+	SessionManagerBudget  *policyv1ac.PodDisruptionBudgetApplyConfiguration
 	ObjectCacheService    *corev1ac.ServiceApplyConfiguration
 	ObjectCache           *appsv1ac.StatefulSetApplyConfiguration
 
@@ -49,6 +53,8 @@ type Objects struct {
 	// manager pods get their names when they are created.
 	SessionManager  *corev1.Pod
 	ExecutorManager *corev1.Pod
+	// Gang says that the version of Flame serves sessions in whole batches.
+	Gang bool
 	// ObjectCacheHash is the hash that pods of an up-to-date object cache carry.
 	ObjectCacheHash string
 }
@@ -81,9 +87,11 @@ type builder struct {
 
 func (b builder) build() (*Objects, error) {
 	objects := &Objects{
+		Gang:                  b.version.Gang(),
 		ServiceAccount:        b.serviceAccount(),
 		SessionManagerClaim:   b.sessionManagerClaim(),
 		SessionManagerService: b.sessionManagerService(),
+		SessionManagerBudget:  b.disruptionBudget(),
 		ObjectCacheService:    b.objectCacheService(),
 	}
 	var err error

@@ -17,7 +17,8 @@ import (
 	"github.com/xflops/flame-operator/internal/naming"
 )
 
-const gpuResource corev1.ResourceName = "nvidia.com/gpu"
+// GPUResource is what a pod asks for to get GPUs.
+const GPUResource corev1.ResourceName = "nvidia.com/gpu"
 
 const executorManagerPath = binDir + "flame-executor-manager"
 
@@ -47,6 +48,8 @@ func (b builder) executorManagerPod() (*corev1.Pod, error) {
 	// Flame breaks when an executor manager comes back quickly under the same host
 	// name, so one that ended is replaced by a pod of another name.
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
+	// Only Flame knows whether it gives an executor manager work.
+	pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: flamev1alpha1.GateNodeReady}}
 	pod.Spec.TerminationGracePeriodSeconds = ptr.To(int64(spec.DrainTimeoutSeconds))
 	return pod, nil
 }
@@ -90,7 +93,7 @@ func (b builder) executorManagerEnv(resources corev1.ResourceRequirements) []cor
 	}
 	// Flame finds GPUs through a library that is not there under the name it asks
 	// for; this variable it counts.
-	if gpus, ok := resources.Limits[gpuResource]; ok {
+	if gpus, ok := resources.Limits[GPUResource]; ok {
 		more = append(more, corev1.EnvVar{Name: "CUDA_VISIBLE_DEVICES", Value: indices(gpus.Value())})
 	}
 	return env("info", more...)
@@ -151,7 +154,7 @@ func executorManagerResources(cluster *flamev1alpha1.FlameCluster) corev1.Resour
 		corev1.ResourceMemory: *resource.NewQuantity(slot.Memory.Value()*executors+executorManagerOverhead.Value(), resource.BinarySI),
 	}
 	if gpus := slot.GPU.Value() * executors; gpus > 0 {
-		limits[gpuResource] = *resource.NewQuantity(gpus, resource.DecimalSI)
+		limits[GPUResource] = *resource.NewQuantity(gpus, resource.DecimalSI)
 	}
 	users := cluster.Spec.ExecutorManager.Resources
 	maps.Copy(limits, users.Limits)

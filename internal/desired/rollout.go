@@ -11,7 +11,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// Executors is the number of executor managers that a cluster wants.
+// Executors is the number of executor managers that a cluster wants without autoscaling.
 func Executors(cluster *flamev1alpha1.FlameCluster) int {
 	if cluster.Spec.Suspend {
 		return 0
@@ -20,10 +20,10 @@ func Executors(cluster *flamev1alpha1.FlameCluster) int {
 }
 
 // Rollout resolves how many executor managers may be too many and how many may
-// be missing during an update. If percentages of a small number come to nothing
+// be missing of a total during an update. If percentages of a small number come to nothing
 // on both sides, one may be missing, since nothing could be replaced otherwise.
-func Rollout(cluster *flamev1alpha1.FlameCluster) (surge, unavailable int, err error) {
-	strategy, total := cluster.Spec.ExecutorManager.UpdateStrategy, Executors(cluster)
+func Rollout(cluster *flamev1alpha1.FlameCluster, total int) (surge, unavailable int, err error) {
+	strategy := cluster.Spec.ExecutorManager.UpdateStrategy
 	if surge, err = intstr.GetScaledValueFromIntOrPercent(&strategy.MaxSurge, total, true); err != nil {
 		return 0, 0, fmt.Errorf("executorManager.updateStrategy.maxSurge: %w", err)
 	}

@@ -91,10 +91,10 @@ func executorProblems(cluster *flamev1alpha1.FlameCluster) []string {
 			"executorManager.resources.limits.memory is %s, but slot.memory %s × maxExecutors %d needs more: raise it or leave it out",
 			limit.String(), slot.Memory.String(), executors))
 	}
-	if limit, ok := limits[gpuResource]; ok && limit.Value() != slot.GPU.Value()*executors {
+	if limit, ok := limits[GPUResource]; ok && limit.Value() != slot.GPU.Value()*executors {
 		problems = append(problems, fmt.Sprintf(
 			"executorManager.resources.limits[%q] is %s, but slot.gpu %s × maxExecutors %d is %d: set slot.gpu and leave it out",
-			gpuResource, limit.String(), slot.GPU.String(), executors, slot.GPU.Value()*executors))
+			GPUResource, limit.String(), slot.GPU.String(), executors, slot.GPU.Value()*executors))
 	}
 	return append(problems, requestProblems(executorManagerResources(cluster))...)
 }
@@ -102,7 +102,7 @@ func executorProblems(cluster *flamev1alpha1.FlameCluster) []string {
 // requestProblems finds requests above the limits that they get.
 func requestProblems(resources corev1.ResourceRequirements) []string {
 	var problems []string
-	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, gpuResource} {
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, GPUResource} {
 		request, limit := resources.Requests[name], resources.Limits[name]
 		if request.Cmp(limit) > 0 {
 			problems = append(problems, fmt.Sprintf("executorManager.resources.requests[%q] is %s, more than the limit of %s",

@@ -22,7 +22,10 @@
 // of which Flame has said nothing lately stays, whatever is wanted.
 package executors
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Pod is what is known of one executor manager pod.
 type Pod struct {
@@ -159,6 +162,11 @@ type Plan struct {
 	// Cordon names pods whose nodes Flame has to forget before they are deleted.
 	Cordon []string
 	Wait   []Wait
+}
+
+// Waits reports whether something waits for a reason.
+func (p Plan) Waits(reason Reason) bool {
+	return slices.ContainsFunc(p.Wait, func(w Wait) bool { return w.Reason == reason })
 }
 
 // After returns when to decide again, the soonest of the waits; zero if only a

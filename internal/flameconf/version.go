@@ -69,6 +69,9 @@ func parse(origin, text string) (Version, error) {
 // String returns the version without a leading v.
 func (v Version) String() string { return v.parsed.String() }
 
+// Gang reports whether this version serves a session in whole batches.
+func (v Version) Gang() bool { return slices.Contains(v.dialect().policies, "gang") }
+
 // dialect finds how this version is configured. A pre-release speaks as its release does.
 func (v Version) dialect() *dialect {
 	core := version.MustParseGeneric(fmt.Sprintf("%d.%d.%d", v.parsed.Major(), v.parsed.Minor(), v.parsed.Patch()))

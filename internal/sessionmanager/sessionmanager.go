@@ -120,6 +120,11 @@ func Next(pod *Pod, hash string, suspended bool, now time.Time) Step {
 	}
 }
 
+// IsWithdrawn reports whether a pod works and was taken out of its Service.
+func IsWithdrawn(pod *Pod) bool {
+	return pod != nil && !pod.InService && !pod.Terminating && !pod.Finished
+}
+
 // afterFailure replaces a finished pod at once if the user has changed something
 // since, and after its back-off otherwise.
 func (p *Pod) afterFailure(hash string, now time.Time) Step {

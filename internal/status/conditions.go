@@ -4,6 +4,7 @@
 package status
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
 )
 
@@ -25,6 +27,9 @@ func (c *computation) conditions() {
 	c.set(flamev1alpha1.ConditionExecutorsReady, c.executorsReady())
 	if c.Cluster.Spec.ObjectCache != nil {
 		c.set(flamev1alpha1.ConditionObjectCacheReady, c.objectCacheReady())
+	}
+	if c.Cluster.Spec.ExecutorManager.Autoscaling != nil {
+		c.set(flamev1alpha1.ConditionScalingActive, c.scalingActive())
 	}
 	c.set(flamev1alpha1.ConditionProgressing, c.progressing())
 	c.set(flamev1alpha1.ConditionReady, c.ready())
@@ -75,7 +80,24 @@ func (c *computation) sessionManagerHealth() health {
 	case c.replacing():
 		return health{flamev1alpha1.ReasonReplacing, "is being replaced"}
 	}
-	return podHealth(pod)
+	h := podHealth(pod)
+	switch stuck := c.stuck(); {
+	case h.ready() && c.silent():
+		return health{flamev1alpha1.ReasonFlameSilent, "does not answer the operator: " + sayWhy(c.Flame.Err)}
+	case h.ready() && stuck != "":
+		return health{flamev1alpha1.ReasonNotScheduling, stuck}
+	}
+	return h
+}
+
+// sayWhy says why Flame is silent, in words that stay the same while it is.
+func sayWhy(err error) string {
+	for _, why := range []error{observation.ErrUnreachable, observation.ErrTimeout, observation.ErrAnswer} {
+		if errors.Is(err, why) {
+			return why.Error()
+		}
+	}
+	return err.Error()
 }
 
 // replacing reports whether the session manager has begun to be replaced. One

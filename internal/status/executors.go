@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/desired"
 )
 
 // executors counts the executor managers of a cluster.
@@ -82,5 +81,5 @@ func (f Facts) desired() int32 {
 	if f.Invalid != nil {
 		return f.Cluster.Status.ExecutorManager.Desired
 	}
-	return int32(desired.Executors(f.Cluster))
+	return int32(f.Desired)
 }

@@ -18,7 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/autoscale"
 	"github.com/xflops/flame-operator/internal/desired"
+	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
 )
 
@@ -39,6 +41,13 @@ type Facts struct {
 	ObjectCache     *appsv1.StatefulSet
 	ObjectCachePods []corev1.Pod
 	ObjectCacheHash string
+	// Flame is what its session manager said last.
+	Flame observation.Latest
+	// Desired is how many executor managers are wanted. It counts for nothing while
+	// the spec is invalid.
+	Desired int
+	// Autoscaling is what autoscaling decided, and nil without it.
+	Autoscaling *autoscale.Decision
 	// Invalid says what is wrong with the spec, Missing which object named in it
 	// does not exist, Failure which call to the API failed.
 	Invalid, Missing, Failure error
@@ -65,10 +74,13 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 			Replicas: c.executors.live,
 			Ready:    c.executors.ready,
 			Updated:  c.updated(),
+			Busy:     c.busy(),
 			Desired:  c.executors.desired,
 			Selector: labels.SelectorFromSet(desired.Selector(f.Cluster, flamev1alpha1.ComponentExecutorManager)).String(),
 		},
 		ObjectCache: c.objectCache(),
+		Load:        c.load(),
+		Autoscaling: c.autoscaling(),
 	}
 }
 

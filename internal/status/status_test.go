@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -84,6 +85,12 @@ func facts(session *corev1.Pod, pods ...corev1.Pod) Facts {
 		executors = append(executors, &pods[i])
 	}
 	return Facts{SessionManager: session, ExecutorManagers: executors, SessionManagerHash: "new", ExecutorManagerHash: "new", Now: now}
+}
+
+// of makes facts those of a cluster, which wants what its spec says.
+func (f Facts) of(cluster *flamev1alpha1.FlameCluster) Facts {
+	f.Cluster, f.Desired = cluster, desired.Executors(cluster)
+	return f
 }
 
 func TestStateAndConditionsFollowThePods(t *testing.T) {
@@ -189,8 +196,7 @@ func TestStateAndConditionsFollowThePods(t *testing.T) {
 			if test.spec != nil {
 				test.spec(&cluster.Spec)
 			}
-			test.facts.Cluster = cluster
-			got := Compute(test.facts)
+			got := Compute(test.facts.of(cluster))
 			assert.Equal(t, test.state, got.State)
 			assert.Equal(t, test.message, got.Message)
 			for kind, want := range test.conditions {
@@ -217,7 +223,7 @@ func with(f Facts, change func(*Facts)) Facts {
 
 func TestCountsLeaveOutWhatGoesAndWhatEnded(t *testing.T) {
 	f := facts(ptr.To(pod(ready)), pod(ready), pod(ready, outdated), pod(terminating, ready), pod(failed(1, "")))
-	f.Cluster = clusters.Parse(t, clusters.Minimal)
+	f = f.of(clusters.Parse(t, clusters.Minimal))
 	got := Compute(f).ExecutorManager
 	assert.Equal(t, flamev1alpha1.ExecutorManagerStatus{
 		Replicas: 2, Ready: 2, Updated: 1, Desired: 1,
@@ -227,7 +233,7 @@ func TestCountsLeaveOutWhatGoesAndWhatEnded(t *testing.T) {
 
 func TestTransitionsKeepTheirTimes(t *testing.T) {
 	f := facts(ptr.To(pod(ready)), pod(ready))
-	f.Cluster = clusters.Parse(t, clusters.Minimal)
+	f = f.of(clusters.Parse(t, clusters.Minimal))
 	f.Cluster.Status = Compute(f)
 	f.Now = now.Add(time.Hour)
 	assert.Equal(t, f.Cluster.Status, Compute(f), "nothing has changed but the time")
@@ -258,7 +264,7 @@ func TestObjectCache(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := facts(ptr.To(pod(ready)), pod(ready))
-			f.Cluster = clusters.Parse(t, strings.TrimSpace(clusters.Minimal)+"\n  objectCache: {image: x}\n")
+			f = f.of(clusters.Parse(t, strings.TrimSpace(clusters.Minimal)+"\n  objectCache: {image: x}\n"))
 			f.Cluster.Spec.ObjectCache.Replicas = &test.replicas
 			f.ObjectCache, f.ObjectCachePods, f.ObjectCacheHash = test.set, test.pods, "new"
 			condition := meta.FindStatusCondition(Compute(f).Conditions, flamev1alpha1.ConditionObjectCacheReady)

@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+// fakeFlame is a session manager that knows every executor manager that is ready
+// as a node, until it is told otherwise.
+type fakeFlame struct {
+	h *harness
+
+	mu sync.Mutex
+	// silent lets it say nothing.
+	silent bool
+	// cordoned nodes are not listed, ghosts are, although they have no pod.
+	cordoned map[string]bool
+	ghosts   []observation.Node
+	// states are those of nodes that are not Ready.
+	states    map[string]observation.NodeState
+	sessions  []observation.Session
+	executors []observation.Executor
+	// calls are what it was asked to do.
+	calls []string
+}
+
+func newFakeFlame(h *harness) *fakeFlame {
+	return &fakeFlame{h: h, cordoned: map[string]bool{}, states: map[string]observation.NodeState{}}
+}
+
+func (f *fakeFlame) Ensure(types.NamespacedName, flame.Target) error { return nil }
+
+func (f *fakeFlame) Forget(types.NamespacedName) {}
+
+func (f *fakeFlame) Wake(types.NamespacedName) {}
+
+func (f *fakeFlame) SetInterval(types.NamespacedName, time.Duration) {}
+
+// Latest is what two observations in a row showed.
+func (f *fakeFlame) Latest(name types.NamespacedName) observation.Latest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.silent {
+		return observation.Latest{}
+	}
+	o := observation.Observation{At: f.h.now.Add(time.Second), Sessions: f.sessions, Executors: f.executors}
+	for _, pod := range f.h.executors() {
+		ready, _ := conditionSince(&pod, corev1.PodReady)
+		if ready && pod.DeletionTimestamp == nil && !f.cordoned[pod.Name] && strings.HasPrefix(pod.Name, name.Name) {
+			o.Nodes = append(o.Nodes, f.node(pod.Name))
+		}
+	}
+	o.Nodes = append(o.Nodes, f.ghosts...)
+	slices.SortFunc(o.Nodes, func(a, b observation.Node) int { return strings.Compare(a.Name, b.Name) })
+	return observation.Latest{}.Seen(o).Seen(o)
+}
+
+func (f *fakeFlame) node(name string) observation.Node {
+	one := observation.Resources{CPU: 1, Memory: 1 << 34}
+	node := observation.Node{Name: name, State: observation.Ready, Capacity: one, Allocatable: one}
+	if state, ok := f.states[name]; ok {
+		node.State = state
+	}
+	return node
+}
+
+func (f *fakeFlame) note(verb, object string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, verb+" "+object)
+	return nil
+}
+
+// asked returns what it was asked to do since the last call.
+func (f *fakeFlame) asked() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	calls := f.calls
+	f.calls = nil
+	return calls
+}
+
+func (f *fakeFlame) Fence(_ context.Context, _ types.NamespacedName, node string) error {
+	return f.note("fence", node)
+}
+
+func (f *fakeFlame) Release(_ context.Context, _ types.NamespacedName, node string) error {
+	return f.note("release", node)
+}
+
+func (f *fakeFlame) Resync(_ context.Context, _ types.NamespacedName, node string) error {
+	return f.note("resync", node)
+}
+
+func (f *fakeFlame) Unbind(_ context.Context, _ types.NamespacedName, executor string) error {
+	return f.note("unbind", executor)
+}
+
+func (f *fakeFlame) LostTasks(context.Context, types.NamespacedName, string) (int, error) {
+	return 0, nil
+}
+
+func (f *fakeFlame) Cordon(_ context.Context, _ types.NamespacedName, node string) error {
+	f.mu.Lock()
+	f.cordoned[node] = true
+	f.mu.Unlock()
+	return f.note("cordon", node)
+}

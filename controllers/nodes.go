@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/status"
+)
+
+// fenceMargin is how much longer than its grace period a deleted pod's process is
+// given to be gone.
+const fenceMargin = 30 * time.Second
+
+// stepNodes brings what Flame knows of its nodes in line with the pods.
+func (p *pass) stepNodes(ctx context.Context) error {
+	if p.cluster.Spec.Suspend {
+		return nil
+	}
+	pods := nodeFacts(p.facts.ExecutorManagers)
+	gone, err := p.prove(ctx, nodes.Strangers(p.facts.Flame, naming.ExecutorManagerPrefix(p.cluster.Name), pods))
+	if err != nil {
+		return err
+	}
+	plan := nodes.Decide(nodes.Input{
+		Latest:         p.facts.Flame,
+		Recent:         p.isRecent(),
+		Pods:           pods,
+		Gone:           gone,
+		SessionManager: p.sessionManagerForNodes(),
+		Grace:          time.Duration(p.cluster.Spec.ExecutorManager.DrainTimeoutSeconds)*time.Second + fenceMargin,
+	}, p.facts.Now)
+	p.lost = map[string]nodes.Loss{}
+	for _, loss := range plan.Lost {
+		p.lost[loss.Pod] = loss
+	}
+	p.ask(ctx, "fence a node", plan.Fence, p.Flame.Fence)
+	p.ask(ctx, "release a node", plan.Release, p.Flame.Release)
+	p.ask(ctx, "send a node its executors again", plan.Resync, p.Flame.Resync)
+	p.ask(ctx, "unbind an executor", plan.Unbind, p.Flame.Unbind)
+	p.pace(plan.Urgent)
+	p.wait(plan.After)
+	return p.Pods.SetGates(ctx, p.facts.ExecutorManagers, flamev1alpha1.GateNodeReady, plan.Gates, p.facts.Now)
+}
+
+// pace has Flame observed closely while something is under way.
+func (p *pass) pace(urgent bool) {
+	interval := flame.Calm
+	if urgent {
+		interval = flame.Urgent
+	}
+	p.Flame.SetInterval(p.name(), interval)
+}
+
+// prove asks the server for the pods of names, since a cache may lag and labels
+// may be stripped, and remembers since when it has had none.
+func (p *pass) prove(ctx context.Context, names []string) ([]nodes.Gone, error) {
+	before, _ := p.absent.Load(p.cluster.UID)
+	known, _ := before.(map[string]time.Time)
+	absent := make(map[string]time.Time, len(names))
+	gone := make([]nodes.Gone, 0, len(names))
+	for _, name := range names {
+		fact := nodes.Gone{Name: name, Process: nodes.Absent, Since: p.facts.Now}
+		if since, ok := known[name]; ok {
+			fact.Since = since
+		}
+		pod := &corev1.Pod{}
+		err := p.Live.Get(ctx, client.ObjectKey{Namespace: p.cluster.Namespace, Name: name}, pod)
+		switch {
+		case apierrors.IsNotFound(err):
+			absent[name] = fact.Since
+		case err != nil:
+			return nil, fmt.Errorf("get Pod %q: %w", name, err)
+		default:
+			fact.Process = processOf(pod)
+		}
+		gone = append(gone, fact)
+	}
+	if len(known)+len(absent) > 0 {
+		p.absent.Store(p.cluster.UID, absent)
+	}
+	return gone, nil
+}
+
+func (p *pass) sessionManagerForNodes() nodes.SessionManager {
+	pod := p.facts.SessionManager
+	facts := nodes.SessionManager{ReadySince: readySince(pod), StartedAt: sessionManagerTimes(pod).started}
+	if pod == nil {
+		return facts
+	}
+	switch storage := p.cluster.Spec.SessionManager.Storage; {
+	// Where a URI leads is not known here; it may be a volume of a podTemplate.
+	case storage.VolumeClaimTemplate != nil || storage.ExistingClaim != "" || storage.URISecretRef != nil:
+	case storage.Type == flamev1alpha1.StorageNone:
+		facts.StateSince = facts.StartedAt
+	default:
+		facts.StateSince = pod.CreationTimestamp.Time
+	}
+	return facts
+}
+
+func sessionManagerTimes(pod *corev1.Pod) containerTimes {
+	if pod == nil {
+		return containerTimes{}
+	}
+	return timesOf(pod, flamev1alpha1.ComponentSessionManager)
+}
+
+func nodeFacts(pods []*corev1.Pod) []nodes.Pod {
+	facts := make([]nodes.Pod, len(pods))
+	for i, pod := range pods {
+		linked, since := conditionSince(pod, corev1.ContainersReady)
+		gate, _ := conditionSince(pod, flamev1alpha1.GateNodeReady)
+		facts[i] = nodes.Pod{
+			Name:        pod.Name,
+			Process:     processOf(pod),
+			Terminating: pod.DeletionTimestamp != nil,
+			StartedAt:   timesOf(pod, flamev1alpha1.ComponentExecutorManager).started,
+			Restarted:   restarted(pod),
+			Connected:   hasStarted(pod, flamev1alpha1.ComponentExecutorManager),
+			Linked:      linked,
+			LinkSince:   since,
+			Gate:        gate,
+		}
+	}
+	return facts
+}
+
+// processOf says what is known of the process of a pod that exists.
+func processOf(pod *corev1.Pod) nodes.Process {
+	if status.Finished(pod) || !timesOf(pod, flamev1alpha1.ComponentExecutorManager).finished.IsZero() {
+		return nodes.Ended
+	}
+	return nodes.Alive
+}
+
+func restarted(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == flamev1alpha1.ComponentExecutorManager {
+			return c.RestartCount > 0
+		}
+	}
+	return false
+}
+
+// conditionSince returns whether a condition of a pod is True, and since when it
+// is what it is.
+func conditionSince(pod *corev1.Pod, kind corev1.PodConditionType) (bool, time.Time) {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == kind {
+			return condition.Status == corev1.ConditionTrue, condition.LastTransitionTime.Time
+		}
+	}
+	return false, time.Time{}
+}

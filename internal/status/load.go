@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/autoscale"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+const (
+	// silence is how long Flame may be silent before the session manager counts as
+	// not ready: it takes that long to tell a slow one from one that hangs.
+	silence = time.Minute
+	// standstill is how long tasks may wait beside free CPUs before the scheduler
+	// counts as stuck. Flame schedules ten times a second.
+	standstill = time.Minute
+)
+
+// load is what the session manager has to do. While Flame is silent its last
+// word stands, that of an earlier operator too.
+func (c *computation) load() *flamev1alpha1.LoadStatus {
+	switch {
+	case c.Cluster.Spec.Suspend:
+		return nil
+	case !c.Flame.Known():
+		return c.old.Load
+	}
+	load := c.Flame.Observation.Load()
+	blocked := 0
+	for _, session := range c.Flame.Observation.Sessions {
+		if session.Open && session.Blocked(startOf(c.SessionManager)) {
+			blocked++
+		}
+	}
+	return &flamev1alpha1.LoadStatus{
+		SessionsOpen:    int32(load.OpenSessions),
+		SessionsBlocked: int32(blocked),
+		TasksPending:    int32(load.PendingTasks),
+		TasksRunning:    int32(load.RunningTasks),
+	}
+}
+
+// TasksRun reports whether a task runs, by Flame's last word.
+func TasksRun(f Facts) bool {
+	switch {
+	case f.Cluster.Spec.Suspend:
+		return false
+	case f.Flame.Known():
+		return f.Flame.Observation.Load().RunningTasks > 0
+	default:
+		return f.Cluster.Status.Load != nil && f.Cluster.Status.Load.TasksRunning > 0
+	}
+}
+
+// busy is the number of executor managers that hold an executor of a session.
+func (c *computation) busy() int32 {
+	switch {
+	case c.Cluster.Spec.Suspend:
+		return 0
+	case !c.Flame.Known():
+		return c.old.ExecutorManager.Busy
+	}
+	busy := map[string]bool{}
+	for _, executor := range c.Flame.Observation.Executors {
+		if executor.Busy() {
+			busy[executor.Node] = true
+		}
+	}
+	count := int32(0)
+	for _, pod := range c.ExecutorManagers {
+		if pod.DeletionTimestamp == nil && busy[pod.Name] {
+			count++
+		}
+	}
+	return count
+}
+
+// autoscaling is what was decided. While nothing can be decided the last
+// decision stands.
+func (c *computation) autoscaling() *flamev1alpha1.AutoscalingStatus {
+	switch {
+	case c.Cluster.Spec.ExecutorManager.Autoscaling == nil:
+		return nil
+	case c.Autoscaling == nil:
+		return c.old.Autoscaling
+	}
+	memory := c.Autoscaling.Memory
+	status := &flamev1alpha1.AutoscalingStatus{
+		DesiredReplicas: int32(memory.Desired),
+		NeededReplicas:  int32(memory.Needed),
+		Reason:          string(c.Autoscaling.Reason),
+	}
+	if !memory.ScaledAt.IsZero() {
+		status.LastScaleTime = &metav1.Time{Time: memory.ScaledAt}
+	}
+	for _, peak := range memory.Peaks {
+		status.Peaks = append(status.Peaks, flamev1alpha1.AutoscalingPeak{Replicas: int32(peak.Replicas), EndTime: metav1.NewTime(peak.EndedAt)})
+	}
+	return status
+}
+
+// AutoscalingMemory reads what the decision before has left in a status; nil if
+// there was none.
+func AutoscalingMemory(status *flamev1alpha1.AutoscalingStatus) *autoscale.Memory {
+	if status == nil {
+		return nil
+	}
+	memory := &autoscale.Memory{Desired: int(status.DesiredReplicas), Needed: int(status.NeededReplicas)}
+	if status.LastScaleTime != nil {
+		memory.ScaledAt = status.LastScaleTime.Time
+	}
+	for _, peak := range status.Peaks {
+		memory.Peaks = append(memory.Peaks, autoscale.Peak{Replicas: int(peak.Replicas), EndedAt: peak.EndTime.Time})
+	}
+	return memory
+}
+
+// scalingActive says whether the number of executor managers follows the load.
+func (c *computation) scalingActive() verdict {
+	switch {
+	case c.Cluster.Spec.Suspend && c.Invalid == nil:
+		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
+	case c.Autoscaling == nil:
+		return verdict{false, flamev1alpha1.ReasonInvalid, "nothing is decided until the spec can run"}
+	}
+	message := c.Autoscaling.Message
+	if c.Autoscaling.Reason == autoscale.FlameSilent && c.Flame.Err != nil {
+		message += ": " + sayWhy(c.Flame.Err)
+	}
+	return verdict{c.Autoscaling.Reason != autoscale.FlameSilent, string(c.Autoscaling.Reason), message}
+}
+
+// silent reports whether a session manager that is ready by its probes has not
+// answered the operator for a while.
+func (c *computation) silent() bool {
+	return c.Flame.Err != nil && c.Now.Sub(c.Flame.FailingSince) >= silence
+}
+
+// stuck says what a scheduler that does nothing leaves undone, and is empty while
+// work goes on, none waits, or there is no room for it.
+func (c *computation) stuck() string {
+	since := c.Flame.Track.StalledSince
+	if !c.Flame.Known() || c.Flame.Err != nil || since.IsZero() || c.Now.Sub(since) < standstill {
+		return ""
+	}
+	waiting, blocked, started := 0, 0, startOf(c.SessionManager)
+	for _, session := range c.Flame.Observation.Sessions {
+		switch {
+		case !session.Open || session.Pending == 0:
+		case session.Blocked(started):
+			blocked++
+		case session.Resreq == nil || c.hasRoom(*session.Resreq):
+			waiting += session.Pending
+		}
+	}
+	if waiting == 0 || !c.hasRoom(observation.Resources{CPU: c.Cluster.Spec.SessionManager.Slot.CPU.Value()}) {
+		return ""
+	}
+	text := fmt.Sprintf("answers, but starts none of %d waiting tasks although executor managers have room for them", waiting)
+	if blocked > 0 {
+		text += fmt.Sprintf("; %d sessions have reached sessionRetryLimit, and may hold up those of lower priority", blocked)
+	}
+	return text
+}
+
+// hasRoom reports whether a node that is ready has room for one more executor.
+func (c *computation) hasRoom(request observation.Resources) bool {
+	used := map[string]observation.Resources{}
+	for _, executor := range c.Flame.Observation.Executors {
+		sum := used[executor.Node]
+		sum.CPU += executor.Resreq.CPU
+		sum.GPU += executor.Resreq.GPU
+		used[executor.Node] = sum
+	}
+	for _, node := range c.Flame.Observation.Nodes {
+		free := node.Allocatable
+		if node.State == observation.Ready && free.CPU-used[node.Name].CPU >= max(1, request.CPU) && free.GPU-used[node.Name].GPU >= request.GPU {
+			return true
+		}
+	}
+	return false
+}
+
+// startOf is when a session manager's container started.
+func startOf(pod *corev1.Pod) time.Time {
+	if pod == nil {
+		return time.Time{}
+	}
+	for _, container := range pod.Status.ContainerStatuses {
+		if container.Name == flamev1alpha1.ComponentSessionManager && container.State.Running != nil {
+			return container.State.Running.StartedAt.Time
+		}
+	}
+	return time.Time{}
+}
