@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nodes
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// ago is some seconds before noon.
+func ago(seconds int) time.Time { return noon.Add(-time.Duration(seconds) * time.Second) }
+
+// says is what Flame has listed in all that time: it was asked first some
+// seconds ago, and last a second ago.
+func says(seconds int, parts ...func(*observation.Observation)) observation.Latest {
+	first := observation.Observation{At: ago(seconds)}
+	for _, part := range parts {
+		part(&first)
+	}
+	slices.SortFunc(first.Nodes, func(a, b observation.Node) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(first.Executors, func(a, b observation.Executor) int { return strings.Compare(a.ID, b.ID) })
+	last := first
+	last.At = ago(1)
+	return observation.Latest{}.Seen(first).Seen(last)
+}
+
+func node(name string, state observation.NodeState) func(*observation.Observation) {
+	size := observation.Resources{CPU: 1, Memory: 1 << 30}
+	return func(o *observation.Observation) {
+		o.Nodes = append(o.Nodes, observation.Node{Name: name, State: state, Capacity: size, Allocatable: size})
+	}
+}
+
+// empty is a node that has nothing to give, as a fence leaves it.
+func empty(name string, state observation.NodeState) func(*observation.Observation) {
+	return func(o *observation.Observation) {
+		o.Nodes = append(o.Nodes, observation.Node{Name: name, State: state})
+	}
+}
+
+// executor has an ID that begins with its node's name.
+func executor(id string, state observation.ExecutorState, session string) func(*observation.Observation) {
+	name, _, _ := strings.Cut(id, "/")
+	return func(o *observation.Observation) {
+		o.Executors = append(o.Executors, observation.Executor{ID: id, Node: name, State: state, Session: session})
+	}
+}
+
+func session(id string, pending, running int) func(*observation.Observation) {
+	return func(o *observation.Observation) {
+		o.Sessions = append(o.Sessions, observation.Session{ID: id, Open: true, Pending: pending, Running: running})
+	}
+}
+
+// fenced is a node whose fence is some seconds old.
+func fenced(latest observation.Latest, name string, seconds int) observation.Latest {
+	return latest.Fenced(name, ago(seconds))
+}
+
+// running is a pod that has been well for a quarter of an hour.
+func running(name string) Pod {
+	return Pod{
+		Name: name, Process: Alive, StartedAt: ago(900),
+		Connected: true, Linked: true, LinkSince: ago(890), Gate: true,
+	}
+}
+
+func with(pod Pod, change func(*Pod)) Pod {
+	change(&pod)
+	return pod
+}
+
+func terminating(pod Pod) Pod {
+	pod.Terminating = true
+	return pod
+}
+
+func ended(name string) Pod {
+	pod := running(name)
+	pod.Process, pod.Linked = Ended, false
+	return pod
+}
+
+// cutOff is a pod that lost its connection some seconds ago.
+func cutOff(name string, seconds int) Pod {
+	pod := running(name)
+	pod.Linked, pod.LinkSince = false, ago(seconds)
+	return pod
+}
+
+// input is a cluster whose session manager has been ready for an hour.
+func input(latest observation.Latest, pods ...Pod) Input {
+	return Input{
+		Latest: latest, Recent: true, Pods: pods,
+		SessionManager: SessionManager{StartedAt: ago(3610), ReadySince: ago(3600)},
+		Grace:          5 * time.Minute,
+	}
+}
+
+func silent(in Input) Input {
+	in.Recent = false
+	return in
+}
+
+// absent adds a name of which the server has had no pod for some seconds.
+func absent(in Input, name string, seconds int) Input {
+	in.Gone = append(in.Gone, Gone{Name: name, Process: Absent, Since: ago(seconds)})
+	return in
+}
+
+// unseen adds a name that only the server has a pod of.
+func unseen(in Input, name string) Input {
+	in.Gone = append(in.Gone, Gone{Name: name, Process: Alive})
+	return in
+}
+
+// restarted has a session manager that was started anew some seconds ago, and
+// has been ready since.
+func restarted(in Input, seconds int) Input {
+	in.SessionManager.StartedAt, in.SessionManager.ReadySince = ago(seconds), ago(seconds)
+	return in
+}
+
+// away has a session manager that is not ready.
+func away(in Input) Input {
+	in.SessionManager.ReadySince = time.Time{}
+	return in
+}
+
+// forgetful has a session manager that began with no memory some seconds ago.
+func forgetful(in Input, seconds int) Input {
+	in = restarted(in, seconds)
+	in.SessionManager.StateSince = ago(seconds)
+	return in
+}
+
+func loss(pod string, reason Reason, seconds int) Loss {
+	return Loss{Pod: pod, Reason: reason, Since: ago(seconds)}
+}
+
+func useless(l Loss) Loss {
+	l.Useless = true
+	return l
+}

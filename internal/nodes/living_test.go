@@ -1,0 +1,276 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nodes
+
+import (
+	"testing"
+	"time"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+func TestReadinessGatesSayWhatFlameSays(t *testing.T) {
+	closed := func(p *Pod) { p.Gate = false }
+	tests{
+		"a gate opens when Flame calls the node Ready": {
+			in:   input(says(60, node("a", observation.Ready)), with(running("a"), closed)),
+			want: Plan{Gates: map[string]bool{"a": true}},
+		},
+		"an open gate of a Ready node is left alone": {
+			in:   input(says(60, node("a", observation.Ready)), running("a")),
+			want: nothing,
+		},
+		"a closed gate of a pod that Flame does not list is left alone": {
+			in:   input(says(60), with(running("a"), func(p *Pod) { p.Gate, p.StartedAt = false, time.Time{} })),
+			want: nothing,
+		},
+		"a gate closes when Flame does not list the node": {
+			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = noon })),
+			want: Plan{Gates: map[string]bool{"a": false}},
+		},
+		"a gate closes when the node is Unknown": {
+			in:   input(says(1, node("a", observation.Unknown)), running("a")),
+			want: urgently(Plan{Gates: map[string]bool{"a": false}, After: 44 * time.Second}),
+		},
+		"gates stay as they are while Flame is silent": {
+			in: silent(input(says(60, node("a", observation.Ready), node("b", observation.NotReady)),
+				with(running("a"), closed), running("b"), running("c"))),
+			want: nothing,
+		},
+		"gates stay as they are before Flame has said anything": {
+			in:   input(observation.Latest{}, running("a")),
+			want: nothing,
+		},
+		"the gate of a pod on its way out is no matter": {
+			in:   input(says(60, node("a", observation.Unknown)), terminating(running("a"))),
+			want: urgently(Plan{}),
+		},
+		"the gate of a pod that ended is no matter": {
+			in:   input(says(60), ended("a")),
+			want: nothing,
+		},
+	}.run(t)
+}
+
+func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
+	shut := map[string]bool{"a": false}
+	tests{
+		"given up: at once, and its tasks are with others": {
+			in:   input(says(5, node("a", observation.NotReady)), running("a")),
+			want: Plan{Gates: shut, Lost: []Loss{useless(loss("a", GivenUp, 5))}},
+		},
+		"Unknown: not while it may come back": {
+			in:   input(says(44, node("a", observation.Unknown)), running("a")),
+			want: urgently(Plan{Gates: shut, After: time.Second}),
+		},
+		"Unknown: when it should have come back or been given up, since Flame has forgotten to": {
+			in:   input(says(45, node("a", observation.Unknown)), running("a")),
+			want: Plan{Gates: shut, Lost: []Loss{useless(loss("a", GivenUp, 45))}},
+		},
+		"not listed: not before its connection has stood long enough": {
+			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = ago(44) })),
+			want: urgently(Plan{Gates: shut, After: time.Second}),
+		},
+		"not listed: when its connection has stood long enough": {
+			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = ago(45) })),
+			want: Plan{Gates: shut, Lost: []Loss{useless(loss("a", Unlisted, 45))}},
+		},
+		"not listed: not before the session manager has been ready long enough": {
+			in:   restarted(input(says(60), running("a")), 44),
+			want: urgently(Plan{Gates: shut, After: time.Second}),
+		},
+		"not listed: not by an observation of before it was connected": {
+			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = ago(1) })),
+			want: Plan{Gates: shut},
+		},
+		"not listed: not a pod that never had a connection, which its probe is there for": {
+			in:   input(says(60), Pod{Name: "a", Process: Alive, StartedAt: ago(600)}),
+			want: nothing,
+		},
+		"no pod is lost before it has started": {
+			in:   input(says(60, node("a", observation.NotReady)), Pod{Name: "a", Process: Alive}),
+			want: nothing,
+		},
+		"a pod that was restarted in place is lost, whatever Flame says": {
+			in:   input(says(60, node("a", observation.Ready)), with(running("a"), func(p *Pod) { p.Restarted = true })),
+			want: Plan{Lost: []Loss{useless(loss("a", RestartedInPlace, 900))}},
+		},
+		"no pod is lost by Flame's last word while it is silent": {
+			in: silent(input(says(600, node("a", observation.NotReady)), running("a"), running("b"), cutOff("c", 600),
+				with(running("d"), func(p *Pod) { p.Restarted = true }))),
+			want: nothing,
+		},
+		"on its way out, a pod that is given up is of no use any more": {
+			in:   input(says(5, node("a", observation.NotReady)), terminating(running("a"))),
+			want: urgently(Plan{Lost: []Loss{useless(loss("a", GivenUp, 5))}}),
+		},
+		"on its way out, a pod that is not listed ends what it does": {
+			in:   input(says(60), terminating(running("a"))),
+			want: urgently(Plan{}),
+		},
+	}.run(t)
+}
+
+func TestAPodThatIsCutOffIsLostOnlyWhileTheSessionManagerAnswers(t *testing.T) {
+	ready := node("a", observation.Ready)
+	tests{
+		"not while it may come back by itself": {
+			in:   input(says(60, ready), cutOff("a", 14)),
+			want: urgently(Plan{After: time.Second}),
+		},
+		"when it should have come back; its tasks may still end": {
+			in:   input(says(60, ready), cutOff("a", 15)),
+			want: urgently(Plan{Lost: []Loss{loss("a", CutOff, 15)}}),
+		},
+		"not while the session manager is away": {
+			in:   away(input(says(60, ready), cutOff("a", 600))),
+			want: urgently(Plan{}),
+		},
+		"not before the session manager has been ready as long": {
+			in:   restarted(input(says(60, ready), cutOff("a", 600)), 14),
+			want: urgently(Plan{After: time.Second}),
+		},
+		"but when it has": {
+			in:   restarted(input(says(60, ready), cutOff("a", 600)), 15),
+			want: urgently(Plan{Lost: []Loss{loss("a", CutOff, 600)}}),
+		},
+		"not before it had a connection ever": {
+			in:   input(says(60, ready), with(cutOff("a", 600), func(p *Pod) { p.Connected = false })),
+			want: nothing,
+		},
+	}.run(t)
+}
+
+func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
+	lost := []Loss{useless(loss("a", StateLost, 20))}
+	tests{
+		"one that started before, though Flame lists it as Ready again": {
+			in:   forgetful(input(says(20, node("a", observation.Ready)), running("a")), 20),
+			want: Plan{Lost: lost},
+		},
+		"one that started after is fine": {
+			in: forgetful(input(says(20, node("a", observation.Ready)),
+				with(running("a"), func(p *Pod) { p.StartedAt, p.LinkSince = ago(20), ago(10) })), 20),
+			want: nothing,
+		},
+		"one that is given up, too, is lost once": {
+			in:   forgetful(input(says(5, node("a", observation.NotReady)), running("a")), 20),
+			want: Plan{Gates: map[string]bool{"a": false}, Lost: lost},
+		},
+		"Flame's silence changes nothing: it has nothing to say of it": {
+			in:   silent(forgetful(input(observation.Latest{}, running("a")), 20)),
+			want: Plan{Lost: lost},
+		},
+		"one that has not started yet is fine": {
+			in:   forgetful(input(says(20), Pod{Name: "a", Process: Alive}), 20),
+			want: nothing,
+		},
+		"one that ended is not lost but gone": {
+			in:   forgetful(input(says(20), ended("a")), 20),
+			want: nothing,
+		},
+		"one on its way out does not end what nobody waits for": {
+			in:   forgetful(input(says(20), terminating(running("a"))), 20),
+			want: urgently(Plan{Lost: lost}),
+		},
+		"a session manager with a memory loses nobody": {
+			in:   restarted(input(says(20, node("a", observation.Ready)), running("a")), 20),
+			want: nothing,
+		},
+	}.run(t)
+}
+
+func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *testing.T) {
+	void := func(seconds int) observation.Latest {
+		return says(seconds, node("a", observation.Ready), executor("a/1", observation.Void, ""))
+	}
+	tests{
+		"not at first": {
+			in:   input(void(19), running("a")),
+			want: Plan{After: time.Second},
+		},
+		"sent again": {
+			in:   input(void(20), running("a")),
+			want: Plan{Resync: []string{"a"}, After: 70 * time.Second},
+		},
+		"a node is registered once, however many of its executors are Void": {
+			in:   input(says(20, node("a", observation.Ready), executor("a/1", observation.Void, ""), executor("a/2", observation.Void, "")), running("a")),
+			want: Plan{Resync: []string{"a"}, After: 70 * time.Second},
+		},
+		"replaced; its other tasks may still end": {
+			in:   input(void(90), running("a")),
+			want: Plan{Lost: []Loss{loss("a", Deaf, 90)}},
+		},
+		"an executor in another state may take as long as it likes": {
+			in: input(says(600, node("a", observation.Ready), executor("a/1", observation.Binding, "s"),
+				executor("a/2", observation.Idle, ""), executor("a/3", observation.Releasing, ""), session("s", 1, 0)), running("a")),
+			want: nothing,
+		},
+		"a pod on its way out is sent nothing": {
+			in:   input(void(60), terminating(running("a"))),
+			want: urgently(Plan{}),
+		},
+		"nor is one of which Flame has said nothing lately": {
+			in:   silent(input(void(600), running("a"))),
+			want: nothing,
+		},
+	}.run(t)
+}
+
+func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) {
+	says := func(parts ...func(*observation.Observation)) observation.Latest {
+		return says(60, append(parts, node("a", observation.Ready), node("b", observation.Ready))...)
+	}
+	bound := []func(*observation.Observation){executor("a/1", observation.Bound, "s"), executor("b/1", observation.Bound, "s")}
+	full := append(bound, session("s", 5, 2)) //nolint:gocritic // The slices have no room to share.
+	unbind := urgently(Plan{Unbind: []string{"a/1"}})
+	tests{
+		"one that runs a task, with work pending": {
+			in:   input(says(full...), terminating(running("a")), running("b")),
+			want: unbind,
+		},
+		"not one of a pod that is to stay": {
+			in:   input(says(full...), running("a"), running("b")),
+			want: nothing,
+		},
+		"not one that may wait, since some of its session do": {
+			in:   input(says(append(bound, session("s", 5, 1))...), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"not with nothing pending, since its task may just have ended": {
+			in:   input(says(append(bound, session("s", 0, 2))...), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"not for what is pending in another session": {
+			in:   input(says(append(bound, session("s", 0, 2), session("t", 9, 0))...), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"not one that leaves its session already": {
+			in:   input(says(executor("a/1", observation.Unbinding, "s"), session("s", 5, 1)), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"not one that is promised or free": {
+			in: input(says(executor("a/1", observation.Binding, "s"), executor("a/2", observation.Idle, ""), executor("a/3", observation.Void, ""),
+				session("s", 5, 0)), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"each of a pod with several": {
+			in: input(says(executor("a/1", observation.Bound, "s"), executor("a/2", observation.Bound, "t"),
+				session("s", 5, 1), session("t", 1, 1)), terminating(running("a")), running("b")),
+			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}}),
+		},
+		"one of a force-deleted pod that may still be running": {
+			in:   absent(input(says(full...), running("b")), "a", 100),
+			want: urgently(Plan{Unbind: []string{"a/1"}, After: 200 * time.Second}),
+		},
+		"not one of a node that is fenced": {
+			in:   absent(input(says(full...), running("b")), "a", 300),
+			want: fenceA,
+		},
+		"none while Flame is silent": {
+			in:   silent(input(says(full...), terminating(running("a")), running("b"))),
+			want: nothing,
+		},
+	}.run(t)
+}
