@@ -94,6 +94,9 @@ func (d *decision) named(name string) bool {
 // gone fences a name whose process is proven to be gone, and releases it when it
 // is given up with nothing left on it.
 func (d *decision) gone(gone Gone) {
+	if gone.Process == Alive {
+		return // Only the cache does not show it: it may be there to stay.
+	}
 	d.plan.Urgent = true
 	node, listed := d.in.Latest.Observation.Node(gone.Name)
 	if !d.proven(gone, node, listed) {
@@ -117,14 +120,7 @@ func (d *decision) gone(gone Gone) {
 // Flame calls Ready may be the process of a force-deleted pod, or what a new
 // session manager remembers; only time tells.
 func (d *decision) proven(gone Gone, node observation.Node, listed bool) bool {
-	switch gone.Process {
-	case Ended:
-		return true
-	case Absent:
-		return !listed || node.State != observation.Ready || d.now.Sub(gone.Since) >= d.in.Grace
-	default:
-		return false
-	}
+	return gone.Process == Ended || !listed || node.State != observation.Ready || d.now.Sub(gone.Since) >= d.in.Grace
 }
 
 // leaving decides about a pod that is on its way out and not gone yet.

@@ -264,6 +264,10 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 			in:   absent(input(says(full...), running("b")), "a", 100),
 			want: urgently(Plan{Unbind: []string{"a/1"}, After: 200 * time.Second}),
 		},
+		"not one of a pod that only the cache does not show: it may be there to stay": {
+			in:   unseen(input(says(full...), running("b")), "a"),
+			want: nothing,
+		},
 		"not one of a node that is fenced": {
 			in:   absent(input(says(full...), running("b")), "a", 300),
 			want: fenceA,
