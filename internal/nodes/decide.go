@@ -107,6 +107,7 @@ func (d *decision) gone(gone Gone) {
 	empty := node.Allocatable == observation.Resources{}
 	fenced := d.in.Latest.Track.Nodes[gone.Name].FencedSince
 	switch {
+	case fenced.After(d.in.Latest.Observation.At): // What Flame says of it is of before.
 	case listed && node.State == observation.NotReady && empty && len(d.held[gone.Name]) == 0:
 		d.plan.Release = append(d.plan.Release, gone.Name)
 	case listed && node.State == observation.Unknown && empty && fenced.After(d.in.SessionManager.StartedAt) && d.now.Sub(fenced) < fenceTime:

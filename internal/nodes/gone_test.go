@@ -70,6 +70,14 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 			in:   input(fenced(says(1, empty("a", observation.Unknown)), "a", 10), ended("a")),
 			want: urgently(Plan{After: 35 * time.Second}),
 		},
+		"it is not fenced again before Flame has said what came of it": {
+			in:   absent(input(fenced(says(1, node("a", observation.Unknown)), "a", 0)), "a", 5),
+			want: urgently(Plan{}),
+		},
+		"it is fenced again when it came to nothing": {
+			in:   absent(input(fenced(says(20, node("a", observation.Unknown)), "a", 2)), "a", 5),
+			want: fenceA,
+		},
 		"it is fenced again when its drain has taken too long": {
 			in:   absent(input(fenced(says(1, empty("a", observation.Unknown)), "a", 45)), "a", 45),
 			want: fenceA,
