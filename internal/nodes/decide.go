@@ -95,7 +95,8 @@ func (d *decision) named(name string) bool {
 // is given up with nothing left on it.
 func (d *decision) gone(gone Gone) {
 	if gone.Process == Alive {
-		return // Only the cache does not show it: it may be there to stay.
+		d.look(d.now.Add(hiddenTime)) // It may be there to stay, and no watch tells when it goes.
+		return
 	}
 	d.plan.Urgent = true
 	node, listed := d.in.Latest.Observation.Node(gone.Name)
@@ -108,6 +109,7 @@ func (d *decision) gone(gone Gone) {
 	fenced := d.in.Latest.Track.Nodes[gone.Name].FencedSince
 	switch {
 	case fenced.After(d.in.Latest.Observation.At): // What Flame says of it is of before.
+		d.look(fenced.Add(fenceTime))
 	case listed && node.State == observation.NotReady && empty && len(d.held[gone.Name]) == 0:
 		d.plan.Release = append(d.plan.Release, gone.Name)
 	case listed && node.State == observation.Unknown && empty && fenced.After(d.in.SessionManager.StartedAt) && d.now.Sub(fenced) < fenceTime:

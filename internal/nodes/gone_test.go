@@ -72,7 +72,7 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 		},
 		"it is not fenced again before Flame has said what came of it": {
 			in:   absent(input(fenced(says(1, node("a", observation.Unknown)), "a", 0)), "a", 5),
-			want: urgently(Plan{}),
+			want: urgently(Plan{After: 45 * time.Second}),
 		},
 		"it is fenced again when it came to nothing": {
 			in:   absent(input(fenced(says(20, node("a", observation.Unknown)), "a", 2)), "a", 5),
@@ -170,7 +170,7 @@ func TestANodeWhoseProcessMayLiveIsNeverFenced(t *testing.T) {
 		},
 		"a pod that the cache does not show and the server does, whatever its node's state": {
 			in:   unseen(input(says(600, node("a", observation.Unknown))), "a"),
-			want: nothing,
+			want: Plan{After: 30 * time.Second},
 		},
 	}.run(t)
 }

@@ -266,7 +266,7 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 		},
 		"not one of a pod that only the cache does not show: it may be there to stay": {
 			in:   unseen(input(says(full...), running("b")), "a"),
-			want: nothing,
+			want: Plan{After: 30 * time.Second},
 		},
 		"not one of a node that is fenced": {
 			in:   absent(input(says(full...), running("b")), "a", 300),

@@ -36,6 +36,9 @@ const (
 	// voidTime is how long an executor may be Void before its node is registered
 	// again, and voidLimit how long before its pod is replaced.
 	voidTime, voidLimit = 20 * time.Second, 90 * time.Second
+	// hiddenTime is how often to look whether a pod still lives that only the cache
+	// does not show.
+	hiddenTime = 30 * time.Second
 )
 
 // Process is what is known of the process behind the name of a node.
