@@ -129,6 +129,9 @@ func (d *decision) proven(gone Gone, node observation.Node, listed bool) bool {
 // leaving decides about a pod that is on its way out and not gone yet.
 func (d *decision) leaving(pod *Pod) {
 	d.plan.Urgent = true
+	if d.lost[pod.Name] {
+		return
+	}
 	node, listed := d.in.Latest.Observation.Node(pod.Name)
 	if listed && node.State == observation.NotReady {
 		d.lose(pod, GivenUp, d.in.Latest.Track.Nodes[pod.Name].Since, true)

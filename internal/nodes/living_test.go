@@ -174,6 +174,10 @@ func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
 			in:   forgetful(input(says(20), terminating(running("a"))), 20),
 			want: urgently(Plan{Lost: lost}),
 		},
+		"one on its way out that is given up, too, is lost once": {
+			in:   forgetful(input(says(5, node("a", observation.NotReady)), terminating(running("a"))), 20),
+			want: urgently(Plan{Lost: lost}),
+		},
 		"a session manager with a memory loses nobody": {
 			in:   restarted(input(says(20, node("a", observation.Ready)), running("a")), 20),
 			want: nothing,
