@@ -29,16 +29,16 @@ func Decide(in Input, now time.Time) Plan {
 	for i := range in.Pods {
 		d.forgotten(&in.Pods[i])
 	}
-	if !in.Recent || !in.Latest.Known() {
-		return d.plan
+	if in.Recent && in.Latest.Known() {
+		d.work = in.Latest.Observation.Work()
+		for i := range in.Pods {
+			d.pod(&in.Pods[i])
+		}
+		for _, gone := range in.Gone {
+			d.gone(gone)
+		}
 	}
-	d.work = in.Latest.Observation.Work()
-	for i := range in.Pods {
-		d.pod(&in.Pods[i])
-	}
-	for _, gone := range in.Gone {
-		d.gone(gone)
-	}
+	d.plan.sort()
 	return d.plan
 }
 

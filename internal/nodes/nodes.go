@@ -16,6 +16,8 @@
 package nodes
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
@@ -143,6 +145,13 @@ type Plan struct {
 	Urgent bool
 	// After is when to decide again; zero if only a change can make a difference.
 	After time.Duration
+}
+
+func (p *Plan) sort() {
+	for _, names := range [][]string{p.Fence, p.Release, p.Resync, p.Unbind} {
+		slices.Sort(names)
+	}
+	slices.SortFunc(p.Lost, func(a, b Loss) int { return strings.Compare(a.Pod, b.Pod) })
 }
 
 // Strangers returns the names that Flame knows, start with a prefix, and are no
