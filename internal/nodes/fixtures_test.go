@@ -58,6 +58,16 @@ func session(id string, pending, running int) func(*observation.Observation) {
 	}
 }
 
+// younger has Flame make one more Void executor, half a minute ago.
+func younger(latest observation.Latest, id string) observation.Latest {
+	next := *latest.Observation
+	next.Executors = slices.Clone(next.Executors)
+	executor(id, observation.Void, "")(&next)
+	slices.SortFunc(next.Executors, func(a, b observation.Executor) int { return strings.Compare(a.ID, b.ID) })
+	next.At = ago(30)
+	return latest.Seen(next)
+}
+
 // fenced is a node whose fence is some seconds old.
 func fenced(latest observation.Latest, name string, seconds int) observation.Latest {
 	return latest.Fenced(name, ago(seconds))

@@ -63,24 +63,28 @@ func (d *decision) cutOff(pod *Pod) {
 	}
 }
 
-// executors has those sent again that the pod did not take.
+// executors has those sent again that the pod did not take, though it could: the
+// time before it was connected, or the session manager ready, does not count.
 func (d *decision) executors(pod *Pod) {
+	var oldest time.Time
 	for _, executor := range d.held[pod.Name] {
-		if executor.State != observation.Void {
-			continue
-		}
 		since := d.in.Latest.Track.Executors[executor.ID].Since
-		switch age := d.now.Sub(since); {
-		case age >= voidLimit:
-			d.lose(pod, Deaf, since, false)
-			return
-		case age >= voidTime:
-			d.plan.Resync = append(d.plan.Resync, pod.Name)
-			d.look(since.Add(voidLimit))
-			return
-		default:
-			d.look(since.Add(voidTime))
+		if executor.State == observation.Void && (oldest.IsZero() || since.Before(oldest)) {
+			oldest = since
 		}
+	}
+	if oldest.IsZero() {
+		return
+	}
+	since := later(oldest, later(pod.LinkSince, d.in.SessionManager.ReadySince))
+	switch age := d.now.Sub(since); {
+	case age >= voidLimit:
+		d.lose(pod, Deaf, since, false)
+	case age >= voidTime:
+		d.plan.Resync = append(d.plan.Resync, pod.Name)
+		d.look(since.Add(voidLimit))
+	default:
+		d.look(since.Add(voidTime))
 	}
 }
 

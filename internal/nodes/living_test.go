@@ -206,6 +206,18 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 			in:   input(void(90), running("a")),
 			want: Plan{Lost: []Loss{loss("a", Deaf, 90)}},
 		},
+		"the time in which the session manager was away does not count": {
+			in:   restarted(input(void(600), running("a")), 19),
+			want: Plan{After: time.Second},
+		},
+		"nor does the time before the pod was connected": {
+			in:   input(void(600), with(running("a"), func(p *Pod) { p.LinkSince = ago(19) })),
+			want: Plan{After: time.Second},
+		},
+		"the one that waits longest counts": {
+			in:   input(younger(void(90), "a/0"), running("a")),
+			want: Plan{Lost: []Loss{loss("a", Deaf, 90)}},
+		},
 		"an executor in another state may take as long as it likes": {
 			in: input(says(600, node("a", observation.Ready), executor("a/1", observation.Binding, "s"),
 				executor("a/2", observation.Idle, ""), executor("a/3", observation.Releasing, ""), session("s", 1, 0)), running("a")),
