@@ -36,7 +36,7 @@ func (d *decision) living(pod *Pod) {
 	case !pod.Linked && pod.Connected:
 		d.cutOff(pod)
 	case !listed && pod.Linked && d.in.Latest.Observation.At.After(pod.LinkSince):
-		d.loseAfter(pod, Unlisted, pod.LinkSince, later(pod.LinkSince, d.in.SessionManager.ReadySince).Add(returnTime), true)
+		d.loseAfter(pod, Unlisted, pod.LinkSince, later(pod.LinkSince, d.in.SessionManager.ReadySince).Add(returnTime), len(d.held[pod.Name]) == 0)
 	default:
 		d.executors(pod)
 	}

@@ -76,6 +76,10 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = ago(45) })),
 			want: Plan{Gates: shut, Lost: []Loss{useless(loss("a", Unlisted, 45))}},
 		},
+		"not listed: it may end the tasks of executors that Flame still lists, for no other has been given them": {
+			in:   input(says(60, executor("a/1", observation.Bound, "s"), session("s", 0, 1)), running("a")),
+			want: Plan{Gates: shut, Lost: []Loss{loss("a", Unlisted, 890)}},
+		},
 		"not listed: not before the session manager has been ready long enough": {
 			in:   restarted(input(says(60), running("a")), 44),
 			want: urgently(Plan{Gates: shut, After: time.Second}),
