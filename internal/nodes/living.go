@@ -31,10 +31,10 @@ func (d *decision) living(pod *Pod) {
 		d.lose(pod, RestartedInPlace, pod.StartedAt, true)
 	case listed && node.State == observation.NotReady:
 		d.lose(pod, GivenUp, since, true)
-	case listed && node.State == observation.Unknown:
-		d.loseAfter(pod, GivenUp, since, since.Add(returnTime), true)
 	case !pod.Linked && pod.Connected:
 		d.cutOff(pod)
+	case listed && node.State == observation.Unknown:
+		d.loseAfter(pod, GivenUp, since, since.Add(returnTime), true)
 	case !listed && pod.Linked && d.in.Latest.Observation.At.After(pod.LinkSince):
 		d.loseAfter(pod, Unlisted, pod.LinkSince, later(pod.LinkSince, d.in.SessionManager.ReadySince).Add(returnTime), len(d.held[pod.Name]) == 0)
 	default:

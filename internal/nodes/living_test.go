@@ -139,6 +139,10 @@ func TestAPodThatIsCutOffIsLostOnlyWhileTheSessionManagerAnswers(t *testing.T) {
 			in:   restarted(input(says(60, ready), cutOff("a", 600)), 15),
 			want: urgently(Plan{Lost: []Loss{loss("a", CutOff, 600)}}),
 		},
+		"no later because Flame has noticed that its stream ended": {
+			in:   input(says(15, node("a", observation.Unknown)), with(cutOff("a", 15), func(p *Pod) { p.Gate = false })),
+			want: urgently(Plan{Lost: []Loss{loss("a", CutOff, 15)}}),
+		},
 		"not before it had a connection ever": {
 			in:   input(says(60, ready), with(cutOff("a", 600), func(p *Pod) { p.Connected = false })),
 			want: nothing,
