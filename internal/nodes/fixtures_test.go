@@ -77,7 +77,7 @@ func fenced(latest observation.Latest, name string, seconds int) observation.Lat
 func running(name string) Pod {
 	return Pod{
 		Name: name, Process: Alive, StartedAt: ago(900),
-		Connected: true, Linked: true, LinkSince: ago(890), Gate: true,
+		Connected: true, Linked: true, LinkSince: ago(890), Gate: true, GateSince: ago(890),
 	}
 }
 

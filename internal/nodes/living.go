@@ -36,7 +36,7 @@ func (d *decision) living(pod *Pod) {
 	case listed && node.State == observation.Unknown:
 		d.loseAfter(pod, GivenUp, since, since.Add(returnTime), true)
 	case !listed && pod.Linked && d.in.Latest.Observation.At.After(pod.LinkSince):
-		d.loseAfter(pod, Unlisted, pod.LinkSince, later(pod.LinkSince, d.in.SessionManager.ReadySince).Add(returnTime), len(d.held[pod.Name]) == 0)
+		d.unlisted(pod)
 	default:
 		d.executors(pod)
 	}
@@ -61,6 +61,17 @@ func (d *decision) cutOff(pod *Pod) {
 	if ready := d.in.SessionManager.ReadySince; !ready.IsZero() {
 		d.loseAfter(pod, CutOff, pod.LinkSince, later(pod.LinkSince, ready).Add(reconnectTime), false)
 	}
+}
+
+// unlisted has a pod replaced that Flame has forgotten. One whose gate has just
+// closed was known until now: most likely it was cordoned, and is about to go.
+// Tasks of executors that Flame still lists have been given to nobody else.
+func (d *decision) unlisted(pod *Pod) {
+	since := later(pod.LinkSince, later(pod.GateSince, d.in.SessionManager.ReadySince))
+	if pod.Gate {
+		since = d.now
+	}
+	d.loseAfter(pod, Unlisted, since, since.Add(returnTime), len(d.held[pod.Name]) == 0)
 }
 
 // executors has those sent again that the pod did not take, though it could: the

@@ -29,6 +29,10 @@ func TestReadinessGatesSayWhatFlameSays(t *testing.T) {
 			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = noon })),
 			want: Plan{Gates: map[string]bool{"a": false}},
 		},
+		"a closed gate is set once": {
+			in:   input(says(1, node("a", observation.Unknown)), with(running("a"), closed)),
+			want: urgently(Plan{After: 44 * time.Second}),
+		},
 		"a gate closes when the node is Unknown": {
 			in:   input(says(1, node("a", observation.Unknown)), running("a")),
 			want: urgently(Plan{Gates: map[string]bool{"a": false}, After: 44 * time.Second}),
@@ -55,6 +59,7 @@ func TestReadinessGatesSayWhatFlameSays(t *testing.T) {
 
 func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 	shut := map[string]bool{"a": false}
+	forgotten := with(running("a"), func(p *Pod) { p.Gate, p.GateSince = false, ago(600) })
 	tests{
 		"given up: at once, and its tasks are with others": {
 			in:   input(says(5, node("a", observation.NotReady)), running("a")),
@@ -69,24 +74,36 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 			want: Plan{Gates: shut, Lost: []Loss{useless(loss("a", GivenUp, 45))}},
 		},
 		"not listed: not before its connection has stood long enough": {
-			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = ago(44) })),
-			want: urgently(Plan{Gates: shut, After: time.Second}),
+			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(44) })),
+			want: urgently(Plan{After: time.Second}),
 		},
 		"not listed: when its connection has stood long enough": {
-			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = ago(45) })),
-			want: Plan{Gates: shut, Lost: []Loss{useless(loss("a", Unlisted, 45))}},
+			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(45) })),
+			want: Plan{Lost: []Loss{useless(loss("a", Unlisted, 45))}},
 		},
 		"not listed: it may end the tasks of executors that Flame still lists, for no other has been given them": {
-			in:   input(says(60, executor("a/1", observation.Bound, "s"), session("s", 0, 1)), running("a")),
-			want: Plan{Gates: shut, Lost: []Loss{loss("a", Unlisted, 890)}},
+			in:   input(says(60, executor("a/1", observation.Bound, "s"), session("s", 0, 1)), forgotten),
+			want: Plan{Lost: []Loss{loss("a", Unlisted, 600)}},
 		},
 		"not listed: not before the session manager has been ready long enough": {
-			in:   restarted(input(says(60), running("a")), 44),
-			want: urgently(Plan{Gates: shut, After: time.Second}),
+			in:   restarted(input(says(60), forgotten), 44),
+			want: urgently(Plan{After: time.Second}),
 		},
 		"not listed: not by an observation of before it was connected": {
-			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = ago(1) })),
-			want: Plan{Gates: shut},
+			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(1) })),
+			want: nothing,
+		},
+		"not listed: not when it was just cordoned, and is about to go": {
+			in:   input(says(1), running("a")),
+			want: urgently(Plan{Gates: shut, After: 45 * time.Second}),
+		},
+		"not listed: not soon after it was cordoned": {
+			in:   input(says(44), with(forgotten, func(p *Pod) { p.GateSince = ago(44) })),
+			want: urgently(Plan{After: time.Second}),
+		},
+		"not listed: but when it was cordoned and is to stay after all, since it gets no work": {
+			in:   input(says(45), with(forgotten, func(p *Pod) { p.GateSince = ago(45) })),
+			want: Plan{Lost: []Loss{useless(loss("a", Unlisted, 45))}},
 		},
 		"not listed: not a pod that never had a connection, which its probe is there for": {
 			in:   input(says(60), Pod{Name: "a", Process: Alive, StartedAt: ago(600)}),

@@ -71,8 +71,10 @@ type Pod struct {
 	// that is so.
 	Connected, Linked bool
 	LinkSince         time.Time
-	// Gate is what its readiness gate says.
-	Gate bool
+	// Gate is what its readiness gate says, and GateSince since when; zero if it
+	// was never set.
+	Gate      bool
+	GateSince time.Time
 }
 
 // Gone is a name that Flame knows and for which there was no pod.
