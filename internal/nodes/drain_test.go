@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nodes
+
+import (
+	"testing"
+	"time"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) {
+	says := func(parts ...func(*observation.Observation)) observation.Latest {
+		return says(60, append(parts, node("a", observation.Ready), node("b", observation.Ready))...)
+	}
+	bound := []func(*observation.Observation){executor("a/1", observation.Bound, "s"), executor("b/1", observation.Bound, "s")}
+	full := append(bound, session("s", 5, 2)) //nolint:gocritic // The slices have no room to share.
+	unbind := urgently(Plan{Unbind: []string{"a/1"}})
+	tests{
+		"one that runs a task, with work pending": {
+			in:   input(says(full...), terminating(running("a")), running("b")),
+			want: unbind,
+		},
+		"not one of a pod that is to stay": {
+			in:   input(says(full...), running("a"), running("b")),
+			want: nothing,
+		},
+		"not one that may wait, since some of its session do": {
+			in:   input(says(append(bound, session("s", 5, 1))...), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"not with nothing pending, since its task may just have ended": {
+			in:   input(says(append(bound, session("s", 0, 2))...), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"not for what is pending in another session": {
+			in:   input(says(append(bound, session("s", 0, 2), session("t", 9, 0))...), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"not one that leaves its session already": {
+			in:   input(says(executor("a/1", observation.Unbinding, "s"), session("s", 5, 1)), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"not one that is promised or free": {
+			in: input(says(executor("a/1", observation.Binding, "s"), executor("a/2", observation.Idle, ""), executor("a/3", observation.Void, ""),
+				session("s", 5, 0)), terminating(running("a")), running("b")),
+			want: urgently(Plan{}),
+		},
+		"each of a pod with several": {
+			in: input(says(executor("a/1", observation.Bound, "s"), executor("a/2", observation.Bound, "t"),
+				session("s", 5, 1), session("t", 1, 1)), terminating(running("a")), running("b")),
+			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}}),
+		},
+		"one of a force-deleted pod that may still be running": {
+			in:   absent(input(says(full...), running("b")), "a", 100),
+			want: urgently(Plan{Unbind: []string{"a/1"}, After: 200 * time.Second}),
+		},
+		"not one of a pod that only the cache does not show: it may be there to stay": {
+			in:   unseen(input(says(full...), running("b")), "a"),
+			want: Plan{After: 30 * time.Second},
+		},
+		"not one of a node that is fenced": {
+			in:   absent(input(says(full...), running("b")), "a", 300),
+			want: fenceA,
+		},
+		"none while Flame is silent": {
+			in:   silent(input(says(full...), terminating(running("a")), running("b"))),
+			want: nothing,
+		},
+	}.run(t)
+}
