@@ -88,7 +88,11 @@ func (p *pass) loadForScale() autoscale.Load {
 		load.Sessions = append(load.Sessions, session)
 	}
 	for _, e := range p.facts.Flame.Observation.Executors {
-		load.Executors = append(load.Executors, autoscale.Executor{Node: e.Node, Session: e.Session, Request: autoscale.Resources(e.Resreq)})
+		executor := autoscale.Executor{Node: e.Node, Request: autoscale.Resources(e.Resreq)}
+		if e.Busy() {
+			executor.Session = e.Session
+		}
+		load.Executors = append(load.Executors, executor)
 	}
 	return load
 }

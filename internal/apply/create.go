@@ -169,8 +169,8 @@ func (p *Pods) delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod, opti
 	})
 }
 
-// Hurry cuts the grace period of pods short that carry labels and are on their
-// way out already. They have lost their owner, or are about to.
+// Hurry deletes pods that carry labels without the time that they would take to
+// end their work: their owner is gone. Garbage collection would give them that.
 func (p *Pods) Hurry(ctx context.Context, namespace string, labels map[string]string, now time.Time) error {
 	var pods corev1.PodList
 	err := p.client.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(labels), client.UnsafeDisableDeepCopy)
@@ -179,7 +179,7 @@ func (p *Pods) Hurry(ctx context.Context, namespace string, labels map[string]st
 	}
 	return parallel(ctx, len(pods.Items), func(i int) error {
 		pod := &pods.Items[i]
-		if pod.DeletionTimestamp == nil || pod.DeletionTimestamp.Sub(now) <= time.Duration(hurry)*time.Second {
+		if pod.DeletionTimestamp != nil && pod.DeletionTimestamp.Sub(now) <= time.Duration(hurry)*time.Second {
 			return nil
 		}
 		err := remove(ctx, p.client, pod, hurry)

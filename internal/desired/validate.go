@@ -47,6 +47,7 @@ func validate(cluster *flamev1alpha1.FlameCluster) (flameconf.Version, error) {
 	problems = append(problems, claimProblems("sessionManager", spec.SessionManager.Storage.VolumeClaimTemplate)...)
 	problems = append(problems, envProblems("executorManager", spec.ExecutorManager.Env)...)
 	problems = append(problems, executorProblems(cluster)...)
+	problems = append(problems, autoscalingProblems(spec)...)
 	if cache := spec.ObjectCache; cache != nil {
 		problems = append(problems, envProblems("objectCache", cache.Env)...)
 		problems = append(problems, claimProblems("objectCache", cache.Storage.VolumeClaimTemplate)...)
@@ -158,3 +159,14 @@ func accessModes(claim *corev1.PersistentVolumeClaimSpec) []corev1.PersistentVol
 
 // sameQuantity compares by value: "1" and "1000m" are the same.
 func sameQuantity(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }
+
+// autoscalingProblems refuses to take executor managers away from a session
+// manager that forgets their tasks. A URI may lead to any storage.
+func autoscalingProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
+	storage := spec.SessionManager.Storage
+	if spec.ExecutorManager.Autoscaling == nil || storage.Type != flamev1alpha1.StorageNone || storage.URISecretRef != nil {
+		return nil
+	}
+	return []string{"executorManager.autoscaling needs a storage that keeps tasks: with sessionManager.storage.type none, " +
+		"Flame loses the tasks of an executor manager that goes. Choose another type or leave autoscaling out"}
+}

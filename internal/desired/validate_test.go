@@ -91,6 +91,13 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 			overlayOf("sessionManager", `{"spec": {"hostNetwork": true}}`),
 			"sessionManager.podTemplate cannot change hostNetwork",
 		},
+		"autoscaling over memory": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Storage.Type = flamev1alpha1.StorageNone
+				s.ExecutorManager.Autoscaling = &flamev1alpha1.AutoscalingSpec{MaxReplicas: 3}
+			},
+			"executorManager.autoscaling needs a storage that keeps tasks",
+		},
 		"an overlay that changes the grace period of what drains": {
 			overlayOf("executorManager", `{"spec": {"terminationGracePeriodSeconds": 30}}`),
 			"executorManager.podTemplate cannot change terminationGracePeriodSeconds: set executorManager.drainTimeoutSeconds",

@@ -93,6 +93,7 @@ var rights = map[string][]string{
 	"target namespaces": {
 		"/configmaps: create get list patch watch",
 		"/persistentvolumeclaims: create get list patch watch",
+		"/pods/status: patch",
 		"/pods: create delete get list patch watch",
 		"/secrets: create delete get patch",
 		"/serviceaccounts: create delete get list patch watch",
@@ -101,6 +102,7 @@ var rights = map[string][]string{
 		"events.k8s.io/events: create patch",
 		"flame.xflops.io/flameclusters/status: patch",
 		"flame.xflops.io/flameclusters: get list watch",
+		"policy/poddisruptionbudgets: create delete get list patch watch",
 	},
 	"cluster": {
 		"authentication.k8s.io/tokenreviews: create",
