@@ -214,14 +214,29 @@ func TestSuspendAndResume(t *testing.T) {
 	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
 }
 
-func TestADeletedClusterIsLeftToItsOwners(t *testing.T) {
+func TestADeletedClusterIsLeftToItsOwnersButDoesNotWaitForItsTasks(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)
 	h.settle(cluster)
+	executor := h.executors()[0]
 	require.NoError(t, h.live.Delete(t.Context(), cluster, client.PropagationPolicy("Foreground")))
 	before := h.requests.writes()
 	_, err := h.step(cluster)
 	require.NoError(t, err)
+	assert.Equal(t, []string{"DELETE /api/v1/namespaces/" + h.namespace + "/pods/" + executor.Name}, h.requests.list[before:])
+
+	before = h.requests.writes()
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Empty(t, h.requests.list[before:], "once is enough")
+}
+
+func TestACacheThatDoesNotShowAClusterEndsNobodysWork(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	before := h.requests.writes()
+	require.NoError(t, h.reconciler.hurryUp(t.Context(), client.ObjectKeyFromObject(cluster)))
 	assert.Empty(t, h.requests.list[before:])
 }
 
