@@ -55,6 +55,10 @@
 //	bound again at once                                           LosesNothing
 //	A waiting one drops the next task, which comes back with the  TestUnbindOfAWaitingExecutor-
 //	next restart                                                  DropsTheNextTask
+//	Unbound while its pod's hook halts it, and kept from          TestDrainUnderConstantLoad-
+//	another instance, it loses and repeats nothing                LosesAndRepeatsNothing
+//	An executor without its instance's socket stays Binding, and  TestDrainKeepsAnExecutorThat-
+//	can be unregistered at once, its manager gone or not          IsBoundAgainFromTheNextTask
 //	Failed bindings are events 1001; after five comes 1002 and    TestFailedBindingsBlock-
 //	the session gets nothing more                                 TheirSession
 //	Priority blocks all below a session with pending tasks        TestHigherPriorityBlocksLower

@@ -13,8 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,7 +88,10 @@ func newCluster(t *testing.T, extra ...string) *cluster {
 	var err error
 	c.sockets, err = os.MkdirTemp("", "flame") //nolint:usetesting // A socket's path must be short, and the test's own folder is not.
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(c.sockets) })
+	t.Cleanup(func() {
+		c.endInstances()
+		_ = os.RemoveAll(c.sockets)
+	})
 	c.port = freePorts(t)
 	lines := []string{
 		"name: test",
@@ -118,6 +123,22 @@ func newCluster(t *testing.T, extra ...string) *cluster {
 	c.frontend = flamev1.NewFrontendClient(connect(c.port))
 	c.backend = flamev1.NewBackendClient(connect(c.port + 1))
 	return c
+}
+
+// endInstances ends the instances whose executor manager was killed. In a pod
+// they would end with it.
+func (c *cluster) endInstances() {
+	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	require.NoError(c.t, err)
+	for _, path := range environments {
+		environment, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(environment, []byte("FLAME_SOCKET_DIR="+c.sockets+"/")) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 func (c *cluster) write(text string) {
