@@ -45,7 +45,9 @@ func TestDrainUnderConstantLoadLosesAndRepeatsNothing(t *testing.T) {
 			ids := c.createTasks("s", tasks, time.Duration(executors)*300*time.Millisecond)
 			c.runs(int32(nodes * executors))
 			for i := range drains {
-				c.drain(fmt.Sprintf("node-%d", i), running[i])
+				hostname := fmt.Sprintf("node-%d", i)
+				c.eventually(30*time.Second, hostname+" is busy", func() bool { return strings.Count(c.states(hostname), "BOUND") == int(executors) })
+				c.drain(hostname, running[i])
 				assert.Positive(t, c.counts("s")[0], "tasks that are pending after drain %d: the load is constant", i+1)
 				running = append(running, c.executorManager(fmt.Sprintf("node-%d", nodes+i)))
 			}
@@ -197,12 +199,35 @@ func (c *cluster) clear(hostname string) {
 	c.t.Helper()
 	c.eventually(drain+slack, "nothing is left on "+hostname, func() bool {
 		for _, e := range c.executors(hostname) {
+			id, err := e.GetMetadata().GetId(), error(nil)
 			switch e.GetStatus().GetState() {
+			case flamev1.ExecutorState_EXECUTOR_STATE_VOID:
+				// It turns Idle, and then Binding or Releasing.
+				_, err = c.backend.RegisterExecutor(c.t.Context(), &flamev1.RegisterExecutorRequest{ExecutorId: id, ExecutorSpec: e.GetSpec()})
 			case flamev1.ExecutorState_EXECUTOR_STATE_BINDING, flamev1.ExecutorState_EXECUTOR_STATE_RELEASING:
-				_, err := c.backend.UnregisterExecutor(c.t.Context(), &flamev1.UnregisterExecutorRequest{ExecutorId: e.GetMetadata().GetId()})
-				require.NoError(c.t, err)
+				_, err = c.backend.UnregisterExecutor(c.t.Context(), &flamev1.UnregisterExecutorRequest{ExecutorId: id})
 			}
+			require.NoError(c.t, err)
 		}
 		return c.states(hostname) == ""
 	})
+}
+
+// A dead node's Void executor need not wait for the end of the drain either.
+func TestVoidExecutorOfAFencedNodeIsTakenOffAtOnce(t *testing.T) {
+	c := newCluster(t)
+	c.atFlamesPace()
+	c.sessionManager()
+	status := nothingOf()
+	status.Allocatable = &flamev1.ResourceRequirement{Cpu: 1000, Memory: 1 << 40}
+	c.register("dead", status)
+	c.watch("dead", status)
+	c.createSession("s")
+	c.createTasks("s", 1, 0)
+	c.eventually(5*time.Second, "a Void executor sits on it", func() bool { return c.states("dead") == "VOID" })
+	c.fence("dead")
+	c.executorManager("next")
+	c.clear("dead")
+	assert.Equal(t, "UNKNOWN", c.node("dead"), "its drain has not ended yet")
+	c.succeeds(1)
 }
