@@ -4,18 +4,26 @@
 package nodes
 
 import (
+	"slices"
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
 // forgotten has pods replaced that started before the session manager's memory
-// did: it knows nothing of their executors, and they never end them.
+// did: it knows nothing of their executors, and they never end them. Until then
+// they get new ones, whose tasks are worth waiting for.
 func (d *decision) forgotten(pod *Pod) {
 	since := d.in.SessionManager.StateSince
 	if pod.Process == Alive && !since.IsZero() && !pod.StartedAt.IsZero() && pod.StartedAt.Before(since) {
-		d.lose(pod, StateLost, since, true)
+		d.lose(pod, StateLost, since, !d.serves(pod.Name, since))
 	}
+}
+
+// serves reports whether Flame has said since a time that a pod serves a session.
+func (d *decision) serves(name string, since time.Time) bool {
+	return d.in.Latest.Known() && d.in.Latest.Observation.At.After(since) &&
+		slices.ContainsFunc(d.held[name], observation.Executor.Busy)
 }
 
 // living decides about a pod that runs and is to go on.

@@ -174,6 +174,14 @@ func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
 			in:   forgetful(input(says(20, node("a", observation.Ready)), running("a")), 20),
 			want: Plan{Lost: lost},
 		},
+		"one that was given a task since may end it": {
+			in:   forgetful(input(says(10, node("a", observation.Ready), executor("a/1", observation.Bound, "s"), session("s", 0, 1)), running("a")), 20),
+			want: Plan{Lost: []Loss{loss("a", StateLost, 20)}},
+		},
+		"not one of a task that was lost with the memory": {
+			in:   silent(forgetful(input(says(600, executor("a/1", observation.Bound, "s")), running("a")), 0)),
+			want: Plan{Lost: []Loss{useless(loss("a", StateLost, 0))}},
+		},
 		"one that started after is fine": {
 			in: forgetful(input(says(20, node("a", observation.Ready)),
 				with(running("a"), func(p *Pod) { p.StartedAt, p.LinkSince = ago(20), ago(10) })), 20),
