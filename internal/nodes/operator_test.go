@@ -1,0 +1,196 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nodes_test
+
+import (
+	"errors"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/xflops/flame-operator/internal/executors"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/nodes"
+)
+
+// operate is one pass of an operator: it looks, plans twice and acts. It may be
+// killed between any two of its acts.
+func (w *world) operate() {
+	w.look()
+	plan := nodes.Decide(w.input(), w.now)
+	w.urgent = plan.Urgent
+	lost := map[string]nodes.Loss{}
+	for _, loss := range plan.Lost {
+		lost[loss.Pod] = loss
+		w.did[string(loss.Reason)]++
+	}
+	fleet := executors.Decide(w.fleet(lost), w.policy, w.now)
+	w.check(fleet, lost)
+	acts := append(w.nodeActs(plan), w.fleetActs(fleet)...)
+	if w.harm && w.random.IntN(10) == 0 {
+		acts = acts[:w.random.IntN(len(acts)+1)]
+	}
+	for _, act := range acts {
+		act()
+	}
+}
+
+// look asks Flame, often when it is urgent.
+func (w *world) look() {
+	if w.now.Before(w.nextLook) && !w.urgent {
+		return
+	}
+	w.nextLook = w.now.Add(5 * time.Second)
+	if !w.flame.up || w.now.Before(w.silentUntil) {
+		w.latest = w.latest.Failed(errors.New("silent"), w.now)
+		return
+	}
+	w.latest = w.latest.Seen(w.flame.list(w.now))
+}
+
+func (w *world) recent() bool { return w.latest.Fresh(w.now, 15*time.Second) }
+
+func (w *world) input() nodes.Input {
+	in := nodes.Input{Latest: w.latest, Recent: w.recent(), Grace: grace}
+	in.SessionManager = nodes.SessionManager{StartedAt: w.flame.startedAt, StateSince: w.flame.stateSince}
+	if w.flame.up {
+		in.SessionManager.ReadySince = w.flame.startedAt
+	}
+	for _, name := range sorted(w.pods) {
+		if w.now.Before(w.hidden[name]) {
+			continue
+		}
+		pod := w.pods[name]
+		in.Pods = append(in.Pods, nodes.Pod{
+			Name: name, Process: alive(pod), Terminating: pod.Terminating, StartedAt: pod.StartedAt,
+			Connected: pod.connected, Linked: pod.linked, LinkSince: pod.linkSince, Gate: pod.gate, GateSince: pod.gateSince,
+		})
+	}
+	for _, name := range nodes.Strangers(w.latest, "pod-", in.Pods) {
+		in.Gone = append(in.Gone, w.ask(name))
+	}
+	return in
+}
+
+func alive(pod *pod) nodes.Process {
+	if pod.Finished {
+		return nodes.Ended
+	}
+	return nodes.Alive
+}
+
+// ask gets a pod by its name, from the server.
+func (w *world) ask(name string) nodes.Gone {
+	if pod := w.pods[name]; pod != nil {
+		delete(w.absences, name)
+		return nodes.Gone{Name: name, Process: alive(pod)}
+	}
+	if w.absences[name].IsZero() {
+		w.absences[name] = w.now
+	}
+	return nodes.Gone{Name: name, Process: nodes.Absent, Since: w.absences[name]}
+}
+
+func (w *world) fleet(lost map[string]nodes.Loss) []executors.Pod {
+	held, work := map[string][]observation.Executor{}, map[string]observation.Work{}
+	if w.latest.Known() {
+		held, work = w.latest.Observation.ExecutorsByNode(), w.latest.Observation.Work()
+	}
+	var fleet []executors.Pod
+	for _, name := range sorted(w.pods) {
+		pod := w.pods[name].Pod
+		if loss, isLost := lost[name]; isLost {
+			pod.LostSince, pod.Useless = loss.Since, loss.Useless
+		}
+		if w.recent() {
+			_, listed := w.latest.Observation.Node(name)
+			pod.Work = executors.Work{
+				Known: true, Executors: len(held[name]), Cordoned: !listed,
+				Idle: w.latest.Track.Nodes[name].Idle >= observation.SettledIdle,
+			}
+			for _, e := range held[name] {
+				if work[e.ID] == observation.RunsTask {
+					pod.Work.Busy++
+				}
+			}
+		}
+		fleet = append(fleet, pod)
+	}
+	return fleet
+}
+
+// check is what every plan for the fleet keeps to.
+func (w *world) check(plan executors.Plan, lost map[string]nodes.Loss) {
+	live, ready := 0, 0
+	for _, pod := range w.pods {
+		if !pod.Terminating && !pod.Finished {
+			live++
+			if pod.Ready {
+				ready++
+			}
+		}
+	}
+	for _, deletion := range plan.Delete {
+		pod := w.pods[deletion.Name]
+		_, isLost := lost[deletion.Name]
+		if pod.Terminating || pod.Finished {
+			continue
+		}
+		live--
+		if pod.Ready && !isLost && deletion.Reason != executors.Suspended {
+			ready--
+			require.GreaterOrEqual(w.t, ready, w.policy.Desired-w.policy.MaxUnavailable, "seed %d, %s: removes %q below the floor", w.seed, w.now, pod.Name)
+		}
+	}
+	if len(plan.Create) > 0 {
+		require.LessOrEqual(w.t, live+len(plan.Create), w.policy.Desired+w.policy.MaxSurge, "seed %d, %s: too many pods", w.seed, w.now)
+	}
+}
+
+func (w *world) nodeActs(plan nodes.Plan) (acts []func()) {
+	each := func(names []string, do func(string)) {
+		for _, name := range names {
+			acts = append(acts, func() {
+				if w.flame.up {
+					do(name)
+				}
+			})
+		}
+	}
+	each(plan.Fence, w.fence)
+	each(plan.Release, w.release)
+	each(plan.Resync, w.resync)
+	each(plan.Unbind, w.unbind)
+	for _, name := range sorted(plan.Gates) {
+		acts = append(acts, func() {
+			if pod := w.pods[name]; pod != nil {
+				pod.gate, pod.gateSince = plan.Gates[name], w.now
+			}
+		})
+	}
+	return acts
+}
+
+func (w *world) fleetActs(plan executors.Plan) (acts []func()) {
+	remove := func(replaced bool) {
+		for _, d := range plan.Delete {
+			if (d.Reason == executors.Replaced) == replaced {
+				acts = append(acts, func() { w.did["delete "+string(d.Reason)]++; w.delete(d.Name, d.Reason, d.Now) })
+			}
+		}
+	}
+	for _, name := range plan.Cordon {
+		acts = append(acts, func() {
+			if w.flame.up {
+				w.cordon(name)
+			}
+		})
+	}
+	remove(false)
+	for _, c := range plan.Create {
+		acts = append(acts, func() { w.create(c.Failures) })
+	}
+	remove(true)
+	return acts
+}

@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nodes_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+// hurt lets one thing fail.
+func (w *world) hurt() {
+	name := ""
+	if names := sorted(w.pods); len(names) > 0 {
+		name = names[w.random.IntN(len(names))]
+	}
+	p := w.processes[name]
+	lives := p != nil && p.alive && !w.dark(p)
+	soon := func(longest int) time.Time { return w.now.Add(time.Duration(2+w.random.IntN(longest)) * time.Second) }
+	kinds := map[string]func(){
+		"crash": func() {
+			if lives {
+				w.end(p)
+			}
+		},
+		"force-deletion": func() {
+			// That its node is Unknown counts as proof, so no second failure here.
+			if n := w.flame.nodes[name]; lives && n != nil && n.connected {
+				p.draining, p.killAt = true, w.now.Add(grace)
+				delete(w.pods, name)
+			}
+		},
+		"loss of a machine": func() {
+			if lives {
+				w.end(p)
+				delete(w.pods, name)
+			}
+		},
+		"eviction": func() {
+			if name != "" && !w.pods[name].Terminating {
+				w.delete(name, "Evicted", false)
+			}
+		},
+		"partition": func() {
+			if lives {
+				p.darkSince, p.darkUntil = w.now, soon(90)
+			}
+		},
+		"node given up by mistake": func() {
+			if lives && p.connected && w.flame.nodes[name] != nil {
+				w.flame.streamEnds(name, w.now) // And the process does not notice.
+			}
+		},
+		"restart of the session manager": func() {
+			if w.flame.up {
+				w.flame.stop(soon(60), true)
+			}
+		},
+		"replacement that swallows connections": func() {
+			if w.flame.up {
+				w.flame.stop(soon(10), true)
+				for _, name := range sorted(w.processes) {
+					if q := w.processes[name]; q.alive && w.random.IntN(2) == 0 {
+						q.connected, q.backOff, q.retryAt = false, time.Second, w.now.Add(134*time.Second)
+					}
+				}
+			}
+		},
+		"loss of the session manager's memory": func() {
+			if w.flame.up && w.random.IntN(3) == 0 {
+				w.flame.stop(soon(10), false)
+			}
+		},
+		"silence":             func() { w.silentUntil = soon(60) },
+		"lagging cache":       func() { w.hidden[name] = soon(20) },
+		"new count":           func() { w.policy.Desired = 1 + w.random.IntN(6) },
+		"new template":        func() { w.policy.Hash = []string{"old", "new", "broken"}[w.random.IntN(3)] },
+		"new strategy":        func() { w.policy.MaxSurge, w.policy.MaxUnavailable = 1+w.random.IntN(2), w.random.IntN(2) },
+		"restart of operator": w.restartOperator,
+	}
+	names := sorted(kinds)
+	kind := names[w.random.IntN(len(names))]
+	w.did[kind]++
+	kinds[kind]()
+}
+
+func (w *world) restartOperator() {
+	w.latest, w.absences, w.nextLook, w.urgent = observation.Latest{}, map[string]time.Time{}, time.Time{}, false
+	w.awayUntil = w.now.Add(time.Duration(w.random.IntN(60)) * time.Second)
+}
+
+// settled says whether everything is as it should be, and all work done.
+func (w *world) settled() bool {
+	for _, t := range w.flame.tasks {
+		if t.state == pending || t.state == started {
+			return false
+		}
+	}
+	if len(w.pods) != w.policy.Desired || len(w.flame.nodes) != w.policy.Desired || len(w.flame.executors) > 0 {
+		return false
+	}
+	for name, pod := range w.pods {
+		n := w.flame.nodes[name]
+		if !pod.Ready || pod.Hash != w.policy.Hash || pod.Terminating || n == nil || n.state != observation.Ready {
+			return false
+		}
+		if pod.StartedAt.Before(w.flame.stateSince) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) settle(bound int) {
+	for range bound {
+		w.step()
+		if w.settled() {
+			return
+		}
+	}
+	require.Fail(w.t, "does not settle", "seed %d, %s: %+v\npods %v\nFlame lists %+v", w.seed, w.now, w.policy, sorted(w.pods), w.flame.list(w.now))
+}
+
+// rest sees to it that nothing is written any more.
+func (w *world) rest() {
+	w.step()
+	acts := map[string]int{}
+	w.did = acts
+	created := w.named
+	for range 60 {
+		w.step()
+	}
+	require.Empty(w.t, acts, "seed %d: something is done at rest", w.seed)
+	require.Equal(w.t, created, w.named, "seed %d: pods are made at rest", w.seed)
+}
+
+func TestWhateverFailsNothingIsLostAndAllSettles(t *testing.T) {
+	did := map[string]int{}
+	for seed := range uint64(150) {
+		w := newWorld(t, seed, did)
+		w.settle(60)
+		w.harm = true
+		for range 500 {
+			if w.random.IntN(3) == 0 {
+				w.flame.submit([]string{"s", "t"}[w.random.IntN(2)], 1+w.random.IntN(20))
+			}
+			if w.random.IntN(25) == 0 {
+				w.hurt()
+			}
+			w.step()
+		}
+		w.harm = false
+		if w.policy.Hash == "broken" {
+			w.policy.Hash = "new"
+		}
+		w.settle(2000)
+		for _, task := range w.flame.tasks {
+			require.LessOrEqual(t, task.runs, 1+task.excused, "seed %d: a task ran again without need", seed)
+		}
+		w.rest()
+	}
+	for _, event := range []string{"fence", "release", "cordon", "resync", "unbind", "StateLost", "GivenUp", "CutOff", "delete ScaledDown", "delete Outdated", "delete Replaced"} {
+		assert.NotZero(t, did[event], "%s never happened: %v", event, did)
+	}
+}
+
+func TestARollAndAScaleDownUnderLoadRunEveryTaskOnce(t *testing.T) {
+	for seed := range uint64(60) {
+		w := newWorld(t, seed, map[string]int{})
+		w.policy.Desired = 4
+		w.settle(60)
+		for range 300 {
+			w.flame.submit([]string{"s", "t"}[w.random.IntN(2)], 1+w.random.IntN(20))
+		}
+		for range 30 {
+			w.step()
+		}
+		w.policy.Hash = "new"
+		for range 400 {
+			w.step()
+		}
+		w.policy.Desired = 1 + w.random.IntN(2)
+		w.settle(6000)
+		for _, task := range w.flame.tasks {
+			require.Equal(t, 1, task.runs, "seed %d", seed)
+		}
+		require.NotZero(t, w.did["unbind"], "seed %d: nothing was drained", seed)
+		require.Zero(t, w.did["force"], "seed %d: something was forced", seed)
+	}
+}

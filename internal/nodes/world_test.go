@@ -1,0 +1,261 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nodes_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/xflops/flame-operator/internal/executors"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+// grace is the drain timeout of the executor managers.
+const grace = 90 * time.Second
+
+// world is a session manager, pods with their processes, and an operator that is
+// made of the two planners. Its kubelets and Flame are as unkind as the real ones.
+type world struct {
+	t      *testing.T
+	seed   uint64
+	random *rand.Rand
+	now    time.Time
+	flame  *flame
+	pods   map[string]*pod
+	// processes are by the name of their pod, and outlive it.
+	processes map[string]*process
+	named     int
+	policy    executors.Policy
+	// harm lets things fail.
+	harm        bool
+	silentUntil time.Time
+	hidden      map[string]time.Time
+
+	// What the operator remembers, and forgets when it is restarted.
+	latest   observation.Latest
+	nextLook time.Time
+	absences map[string]time.Time
+	urgent   bool
+	// awayUntil is until when there is no operator.
+	awayUntil time.Time
+
+	// fenced is when each name was fenced last, did what has happened how often.
+	fenced map[string]time.Time
+	did    map[string]int
+}
+
+// pod is an object of the API server.
+type pod struct {
+	executors.Pod
+	gate      bool
+	gateSince time.Time
+	linked    bool
+	linkSince time.Time
+	connected bool
+	// now says that the operator ended it without waiting for its tasks, reason why.
+	now    bool
+	reason executors.Reason
+	// knownAt is of when was what the operator knew then.
+	knownAt time.Time
+}
+
+// process is an executor manager.
+type process struct {
+	name      string
+	alive     bool
+	startedAt time.Time
+	connected bool
+	retryAt   time.Time
+	backOff   time.Duration
+	// darkUntil is until when neither Flame nor its kubelet hear from it.
+	darkSince, darkUntil time.Time
+	// draining says that its preStop hook runs, until killAt at most; instance that
+	// an application's process runs beside it.
+	draining bool
+	killAt   time.Time
+	instance bool
+}
+
+func newWorld(t *testing.T, seed uint64, did map[string]int) *world {
+	t.Helper()
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	return &world{
+		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 3)), now: now, flame: newFlame(now),
+		pods: map[string]*pod{}, processes: map[string]*process{}, hidden: map[string]time.Time{},
+		absences: map[string]time.Time{}, fenced: map[string]time.Time{}, did: did,
+		policy: executors.Policy{Desired: 3, Hash: "old", MaxSurge: 1},
+	}
+}
+
+func (w *world) dark(p *process) bool { return w.now.Before(p.darkUntil) }
+
+// step lets a second pass.
+func (w *world) step() {
+	w.now = w.now.Add(time.Second)
+	for _, name := range sorted(w.processes) {
+		w.runProcess(w.processes[name])
+	}
+	w.flame.schedule(w)
+	for _, name := range sorted(w.processes) {
+		w.runHook(w.processes[name])
+	}
+	for _, name := range sorted(w.pods) {
+		w.runKubelet(w.pods[name])
+	}
+	if !w.now.Before(w.awayUntil) {
+		w.operate()
+	}
+}
+
+// runProcess loses and makes its connection.
+func (w *world) runProcess(p *process) {
+	if !p.alive {
+		return
+	}
+	if w.dark(p) {
+		if w.now.Sub(p.darkSince) >= 15*time.Second {
+			w.disconnect(p)
+		}
+		return
+	}
+	if p.connected && !w.flame.up {
+		p.connected, p.backOff = false, time.Second
+		p.retryAt = w.now.Add(p.backOff)
+	}
+	if !p.connected && !w.now.Before(p.retryAt) {
+		if !w.flame.up {
+			p.backOff = min(2*p.backOff, 8*time.Second)
+			p.retryAt = w.now.Add(p.backOff)
+			return
+		}
+		p.connected = true
+		w.flame.register(p.name)
+	}
+}
+
+func (w *world) disconnect(p *process) {
+	if p.connected {
+		p.connected, p.retryAt, p.backOff = false, w.now, time.Second
+		w.flame.streamEnds(p.name, w.now)
+	}
+}
+
+// runHook is the preStop hook: it ends the process when no instance runs, and the
+// kubelet does when the grace period is over.
+func (w *world) runHook(p *process) {
+	if !p.alive || !p.draining || w.dark(p) {
+		return
+	}
+	forced := !w.now.Before(p.killAt)
+	if !forced && p.instance {
+		return
+	}
+	w.checkEnd(p, forced)
+	w.end(p)
+}
+
+// checkEnd sees to it that no task is lost because a pod was removed.
+func (w *world) checkEnd(p *process, forced bool) {
+	e := w.flame.on(p.name)
+	if e == nil || e.task == nil {
+		return
+	}
+	pod := w.pods[p.name]
+	switch {
+	case pod == nil: // Somebody else has deleted it by force.
+	case pod.now && pod.reason == executors.Suspended:
+	case pod.now && !e.task.startedAt.Before(pod.knownAt):
+		// It was given a task after it was known to be of no use.
+		w.did["return too late"]++
+	case pod.now:
+		require.Fail(w.t, "ends a task that nobody else was given", "seed %d, %s: pod %q, %s", w.seed, w.now, p.name, pod.reason)
+	default:
+		require.True(w.t, forced, "seed %d, %s: ends %q while it runs a task", w.seed, w.now, p.name)
+		w.did["force"]++
+	}
+}
+
+func (w *world) end(p *process) {
+	w.disconnect(p)
+	p.alive, p.instance = false, false
+	if pod := w.pods[p.name]; pod != nil {
+		pod.Finished, pod.FinishedAt, pod.Ready, pod.ReadySince, pod.linked = true, w.now, false, time.Time{}, false
+	}
+}
+
+// runKubelet is the pod's way through its life.
+func (w *world) runKubelet(pod *pod) {
+	p := w.processes[pod.Name]
+	switch {
+	case p != nil && w.dark(p):
+	case pod.Terminating:
+		if p == nil || !p.alive {
+			if w.random.IntN(3) > 0 {
+				delete(w.pods, pod.Name)
+			}
+		} else if !p.draining || pod.DrainsUntil.Before(p.killAt) {
+			p.draining, p.killAt = true, pod.DrainsUntil
+		}
+	case pod.Finished:
+	case !pod.Scheduled:
+		pod.Scheduled = true
+	case p == nil:
+		if w.flame.up && w.random.IntN(3) == 0 {
+			pod.StartedAt = w.now
+			w.processes[pod.Name] = &process{name: pod.Name, alive: true, startedAt: w.now, retryAt: w.now.Add(time.Second)}
+			if pod.Hash == "broken" {
+				w.end(w.processes[pod.Name])
+			}
+		}
+	default:
+		w.probe(pod, p)
+	}
+}
+
+func (w *world) probe(pod *pod, p *process) {
+	if pod.linked != p.connected {
+		pod.linked, pod.linkSince = p.connected, w.now
+	}
+	pod.connected = pod.connected || pod.linked
+	ready := pod.linked && pod.gate
+	if ready != pod.Ready {
+		pod.Ready, pod.ReadySince = ready, time.Time{}
+		if ready {
+			pod.ReadySince, pod.Connected = w.now, true
+		}
+	}
+}
+
+func (w *world) create(failures int) {
+	w.named++
+	name := fmt.Sprintf("pod-%05d", w.named)
+	w.pods[name] = &pod{Pod: executors.Pod{Name: name, Hash: w.policy.Hash, CreatedAt: w.now, Failures: failures}}
+}
+
+func (w *world) delete(name string, reason executors.Reason, now bool) {
+	pod := w.pods[name]
+	if pod == nil {
+		return
+	}
+	if now && !pod.now {
+		pod.reason, pod.now, pod.knownAt = reason, true, w.now
+		if w.latest.Known() {
+			pod.knownAt = w.latest.Observation.At
+		}
+	}
+	until := w.now.Add(grace)
+	if now {
+		until = w.now.Add(time.Second)
+	}
+	if !pod.Terminating || until.Before(pod.DrainsUntil) {
+		pod.Terminating, pod.DrainsUntil = true, until
+	}
+	if p := w.processes[name]; p == nil || !p.alive {
+		delete(w.pods, name)
+	}
+}
