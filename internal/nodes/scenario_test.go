@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nodes_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/test/scenario"
+)
+
+// incident is what there was, verdict a plan that people can read.
+type incident struct {
+	Now            time.Time               `json:"now"`
+	Silent         bool                    `json:"silent"`
+	GraceSeconds   int                     `json:"graceSeconds"`
+	SessionManager nodes.SessionManager    `json:"sessionManager"`
+	Observation    observation.Observation `json:"observation"`
+	Track          observation.Track       `json:"track"`
+	Pods           []nodes.Pod             `json:"pods"`
+	Gone           []nodes.Gone            `json:"gone"`
+}
+
+type verdict struct {
+	Fence   []string        `json:"fence,omitempty"`
+	Release []string        `json:"release,omitempty"`
+	Resync  []string        `json:"resync,omitempty"`
+	Unbind  []string        `json:"unbind,omitempty"`
+	Gates   map[string]bool `json:"gates,omitempty"`
+	Lost    []string        `json:"lost,omitempty"`
+	Urgent  bool            `json:"urgent"`
+	After   string          `json:"after,omitempty"`
+}
+
+func TestIncidents(t *testing.T) {
+	scenario.Each(t, 6, func(i incident) any {
+		plan := nodes.Decide(nodes.Input{
+			Latest: observation.Latest{Observation: &i.Observation, Track: i.Track}, Recent: !i.Silent,
+			Pods: i.Pods, Gone: i.Gone, SessionManager: i.SessionManager, Grace: time.Duration(i.GraceSeconds) * time.Second,
+		}, i.Now)
+		v := verdict{Fence: plan.Fence, Release: plan.Release, Resync: plan.Resync, Unbind: plan.Unbind, Gates: plan.Gates, Urgent: plan.Urgent}
+		for _, loss := range plan.Lost {
+			told := loss.Pod + ": " + string(loss.Reason) + " since " + loss.Since.Format(time.TimeOnly)
+			if loss.Useless {
+				told += ", useless"
+			}
+			v.Lost = append(v.Lost, told)
+		}
+		if plan.After > 0 {
+			v.After = plan.After.String()
+		}
+		return v
+	})
+}
