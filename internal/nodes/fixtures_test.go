@@ -68,9 +68,9 @@ func younger(latest observation.Latest, id string) observation.Latest {
 	return latest.Seen(next)
 }
 
-// fenced is a node whose fence is some seconds old.
-func fenced(latest observation.Latest, name string, seconds int) observation.Latest {
-	return latest.Fenced(name, ago(seconds))
+// fenced is what is known if node a was fenced some seconds ago.
+func fenced(latest observation.Latest, seconds int) observation.Latest {
+	return latest.Fenced("a", ago(seconds))
 }
 
 // running is a pod that has been well for a quarter of an hour.
@@ -150,8 +150,9 @@ func forgetful(in Input, seconds int) Input {
 	return in
 }
 
-func loss(pod string, reason Reason, seconds int) Loss {
-	return Loss{Pod: pod, Reason: reason, Since: ago(seconds)}
+// loss is that of pod a.
+func loss(reason Reason, seconds int) Loss {
+	return Loss{Pod: "a", Reason: reason, Since: ago(seconds)}
 }
 
 func useless(l Loss) Loss {

@@ -63,31 +63,31 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 			want: fenceA,
 		},
 		"it is not fenced again while it drains": {
-			in:   absent(input(fenced(says(1, empty("a", observation.Unknown), executor("a/1", observation.Bound, "s")), "a", 44)), "a", 44),
+			in:   absent(input(fenced(says(1, empty("a", observation.Unknown), executor("a/1", observation.Bound, "s")), 44)), "a", 44),
 			want: urgently(Plan{After: time.Second}),
 		},
 		"nor is a pod that ended": {
-			in:   input(fenced(says(1, empty("a", observation.Unknown)), "a", 10), ended("a")),
+			in:   input(fenced(says(1, empty("a", observation.Unknown)), 10), ended("a")),
 			want: urgently(Plan{After: 35 * time.Second}),
 		},
 		"it is not fenced again before Flame has said what came of it": {
-			in:   absent(input(fenced(says(1, node("a", observation.Unknown)), "a", 0)), "a", 5),
+			in:   absent(input(fenced(says(1, node("a", observation.Unknown)), 0)), "a", 5),
 			want: urgently(Plan{After: 45 * time.Second}),
 		},
 		"it is fenced again when it came to nothing": {
-			in:   absent(input(fenced(says(20, node("a", observation.Unknown)), "a", 2)), "a", 5),
+			in:   absent(input(fenced(says(20, node("a", observation.Unknown)), 2)), "a", 5),
 			want: fenceA,
 		},
 		"it is fenced again when its drain has taken too long": {
-			in:   absent(input(fenced(says(1, empty("a", observation.Unknown)), "a", 45)), "a", 45),
+			in:   absent(input(fenced(says(1, empty("a", observation.Unknown)), 45)), "a", 45),
 			want: fenceA,
 		},
 		"it is fenced again when the session manager was started after the fence": {
-			in:   restarted(absent(input(fenced(says(10, empty("a", observation.Unknown)), "a", 10)), "a", 30), 5),
+			in:   restarted(absent(input(fenced(says(10, empty("a", observation.Unknown)), 10)), "a", 30), 5),
 			want: fenceA,
 		},
 		"it is not when the session manager was started before": {
-			in:   restarted(absent(input(fenced(says(10, empty("a", observation.Unknown)), "a", 10)), "a", 30), 15),
+			in:   restarted(absent(input(fenced(says(10, empty("a", observation.Unknown)), 10)), "a", 30), 15),
 			want: urgently(Plan{After: 35 * time.Second}),
 		},
 		"an operator that was restarted takes a node that drains for one just fenced": {
@@ -95,7 +95,7 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 			want: urgently(Plan{After: 44 * time.Second}),
 		},
 		"it is released when it is NotReady, empty and holds nothing": {
-			in:   absent(input(fenced(says(1, empty("a", observation.NotReady)), "a", 31)), "a", 31),
+			in:   absent(input(fenced(says(1, empty("a", observation.NotReady)), 31)), "a", 31),
 			want: urgently(Plan{Release: []string{"a"}}),
 		},
 		"it is fenced and not released while it holds anything": {
@@ -107,7 +107,7 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 			want: fenceA,
 		},
 		"it is not released while it drains, which would orphan its executors": {
-			in:   absent(input(fenced(says(29, empty("a", observation.Unknown)), "a", 29)), "a", 31),
+			in:   absent(input(fenced(says(29, empty("a", observation.Unknown)), 29)), "a", 31),
 			want: urgently(Plan{After: 16 * time.Second}),
 		},
 		"a Void executor of a node that is not listed starves its session until it is fenced": {
@@ -142,11 +142,11 @@ func TestANodeWhoseProcessMayLiveIsNeverFenced(t *testing.T) {
 		},
 		"a partitioned pod whose node is given up": {
 			in:   input(says(1, node("a", observation.NotReady)), running("a")),
-			want: Plan{Gates: map[string]bool{"a": false}, Lost: []Loss{useless(loss("a", GivenUp, 1))}},
+			want: Plan{Gates: map[string]bool{"a": false}, Lost: []Loss{useless(loss(GivenUp, 1))}},
 		},
 		"a partitioned pod that is on its way out and whose node is given up": {
 			in:   input(says(1, node("a", observation.NotReady)), terminating(running("a"))),
-			want: urgently(Plan{Lost: []Loss{useless(loss("a", GivenUp, 1))}}),
+			want: urgently(Plan{Lost: []Loss{useless(loss(GivenUp, 1))}}),
 		},
 		"a slow pod that takes its time to end": {
 			in:   input(says(600, node("a", observation.Unknown)), terminating(running("a"))),

@@ -63,7 +63,7 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 	tests{
 		"given up: at once, and its tasks are with others": {
 			in:   input(says(5, node("a", observation.NotReady)), running("a")),
-			want: Plan{Gates: shut, Lost: []Loss{useless(loss("a", GivenUp, 5))}},
+			want: Plan{Gates: shut, Lost: []Loss{useless(loss(GivenUp, 5))}},
 		},
 		"Unknown: not while it may come back": {
 			in:   input(says(44, node("a", observation.Unknown)), running("a")),
@@ -71,7 +71,7 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 		},
 		"Unknown: when it should have come back or been given up, since Flame has forgotten to": {
 			in:   input(says(45, node("a", observation.Unknown)), running("a")),
-			want: Plan{Gates: shut, Lost: []Loss{useless(loss("a", GivenUp, 45))}},
+			want: Plan{Gates: shut, Lost: []Loss{useless(loss(GivenUp, 45))}},
 		},
 		"not listed: not before its connection has stood long enough": {
 			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(44) })),
@@ -79,11 +79,11 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 		},
 		"not listed: when its connection has stood long enough": {
 			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(45) })),
-			want: Plan{Lost: []Loss{useless(loss("a", Unlisted, 45))}},
+			want: Plan{Lost: []Loss{useless(loss(Unlisted, 45))}},
 		},
 		"not listed: it may end the tasks of executors that Flame still lists, for no other has been given them": {
 			in:   input(says(60, executor("a/1", observation.Bound, "s"), session("s", 0, 1)), forgotten),
-			want: Plan{Lost: []Loss{loss("a", Unlisted, 600)}},
+			want: Plan{Lost: []Loss{loss(Unlisted, 600)}},
 		},
 		"not listed: not before the session manager has been ready long enough": {
 			in:   restarted(input(says(60), forgotten), 44),
@@ -103,7 +103,7 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 		},
 		"not listed: but when it was cordoned and is to stay after all, since it gets no work": {
 			in:   input(says(45), with(forgotten, func(p *Pod) { p.GateSince = ago(45) })),
-			want: Plan{Lost: []Loss{useless(loss("a", Unlisted, 45))}},
+			want: Plan{Lost: []Loss{useless(loss(Unlisted, 45))}},
 		},
 		"not listed: not a pod that never had a connection, which its probe is there for": {
 			in:   input(says(60), Pod{Name: "a", Process: Alive, StartedAt: ago(600)}),
@@ -115,7 +115,7 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 		},
 		"a pod that was restarted in place is lost, whatever Flame says": {
 			in:   input(says(60, node("a", observation.Ready)), with(running("a"), func(p *Pod) { p.Restarted = true })),
-			want: Plan{Lost: []Loss{useless(loss("a", RestartedInPlace, 900))}},
+			want: Plan{Lost: []Loss{useless(loss(RestartedInPlace, 900))}},
 		},
 		"no pod is lost by Flame's last word while it is silent": {
 			in: silent(input(says(600, node("a", observation.NotReady)), running("a"), running("b"), cutOff("c", 600),
@@ -124,7 +124,7 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 		},
 		"on its way out, a pod that is given up is of no use any more": {
 			in:   input(says(5, node("a", observation.NotReady)), terminating(running("a"))),
-			want: urgently(Plan{Lost: []Loss{useless(loss("a", GivenUp, 5))}}),
+			want: urgently(Plan{Lost: []Loss{useless(loss(GivenUp, 5))}}),
 		},
 		"on its way out, a pod that is not listed ends what it does": {
 			in:   input(says(60), terminating(running("a"))),
@@ -142,7 +142,7 @@ func TestAPodThatIsCutOffIsLostOnlyWhileTheSessionManagerAnswers(t *testing.T) {
 		},
 		"when it should have come back; its tasks may still end": {
 			in:   input(says(60, ready), cutOff("a", 15)),
-			want: urgently(Plan{Lost: []Loss{loss("a", CutOff, 15)}}),
+			want: urgently(Plan{Lost: []Loss{loss(CutOff, 15)}}),
 		},
 		"not while the session manager is away": {
 			in:   away(input(says(60, ready), cutOff("a", 600))),
@@ -154,11 +154,11 @@ func TestAPodThatIsCutOffIsLostOnlyWhileTheSessionManagerAnswers(t *testing.T) {
 		},
 		"but when it has": {
 			in:   restarted(input(says(60, ready), cutOff("a", 600)), 15),
-			want: urgently(Plan{Lost: []Loss{loss("a", CutOff, 600)}}),
+			want: urgently(Plan{Lost: []Loss{loss(CutOff, 600)}}),
 		},
 		"no later because Flame has noticed that its stream ended": {
 			in:   input(says(15, node("a", observation.Unknown)), with(cutOff("a", 15), func(p *Pod) { p.Gate = false })),
-			want: urgently(Plan{Lost: []Loss{loss("a", CutOff, 15)}}),
+			want: urgently(Plan{Lost: []Loss{loss(CutOff, 15)}}),
 		},
 		"not before it had a connection ever": {
 			in:   input(says(60, ready), with(cutOff("a", 600), func(p *Pod) { p.Connected = false })),
@@ -168,7 +168,7 @@ func TestAPodThatIsCutOffIsLostOnlyWhileTheSessionManagerAnswers(t *testing.T) {
 }
 
 func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
-	lost := []Loss{useless(loss("a", StateLost, 20))}
+	lost := []Loss{useless(loss(StateLost, 20))}
 	tests{
 		"one that started before, though Flame lists it as Ready again": {
 			in:   forgetful(input(says(20, node("a", observation.Ready)), running("a")), 20),
@@ -176,11 +176,11 @@ func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
 		},
 		"one that was given a task since may end it": {
 			in:   forgetful(input(says(10, node("a", observation.Ready), executor("a/1", observation.Bound, "s"), session("s", 0, 1)), running("a")), 20),
-			want: Plan{Lost: []Loss{loss("a", StateLost, 20)}},
+			want: Plan{Lost: []Loss{loss(StateLost, 20)}},
 		},
 		"not one of a task that was lost with the memory": {
 			in:   silent(forgetful(input(says(600, executor("a/1", observation.Bound, "s")), running("a")), 0)),
-			want: Plan{Lost: []Loss{useless(loss("a", StateLost, 0))}},
+			want: Plan{Lost: []Loss{useless(loss(StateLost, 0))}},
 		},
 		"one that started after is fine": {
 			in: forgetful(input(says(20, node("a", observation.Ready)),
@@ -237,7 +237,7 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 		},
 		"replaced; its other tasks may still end": {
 			in:   input(void(90), running("a")),
-			want: Plan{Lost: []Loss{loss("a", Deaf, 90)}},
+			want: Plan{Lost: []Loss{loss(Deaf, 90)}},
 		},
 		"the time in which the session manager was away does not count": {
 			in:   restarted(input(void(600), running("a")), 19),
@@ -249,7 +249,7 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 		},
 		"the one that waits longest counts": {
 			in:   input(younger(void(90), "a/0"), running("a")),
-			want: Plan{Lost: []Loss{loss("a", Deaf, 90)}},
+			want: Plan{Lost: []Loss{loss(Deaf, 90)}},
 		},
 		"an executor in another state may take as long as it likes": {
 			in: input(says(600, node("a", observation.Ready), executor("a/1", observation.Binding, "s"),

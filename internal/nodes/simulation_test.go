@@ -4,6 +4,7 @@
 package nodes_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -21,8 +22,22 @@ func (w *world) hurt() {
 	}
 	p := w.processes[name]
 	lives := p != nil && p.alive && !w.dark(p)
-	soon := func(longest int) time.Time { return w.now.Add(time.Duration(2+w.random.IntN(longest)) * time.Second) }
-	kinds := map[string]func(){
+	kinds := w.harmToSessionManager()
+	maps.Copy(kinds, w.harmToPod(name, p, lives))
+	maps.Copy(kinds, w.harmByUsers(name))
+	names := sorted(kinds)
+	kind := names[w.random.IntN(len(names))]
+	w.did[kind]++
+	kinds[kind]()
+}
+
+// soon is in a while, at most so many seconds and two from now.
+func (w *world) soon(longest int) time.Time {
+	return w.now.Add(time.Duration(2+w.random.IntN(longest)) * time.Second)
+}
+
+func (w *world) harmToPod(name string, p *process, lives bool) map[string]func() {
+	return map[string]func(){
 		"crash": func() {
 			if lives {
 				w.end(p)
@@ -48,7 +63,7 @@ func (w *world) hurt() {
 		},
 		"partition": func() {
 			if lives {
-				p.darkSince, p.darkUntil = w.now, soon(90)
+				p.darkSince, p.darkUntil = w.now, w.soon(90)
 			}
 		},
 		"node given up by mistake": func() {
@@ -56,14 +71,19 @@ func (w *world) hurt() {
 				w.flame.streamEnds(name, w.now) // And the process does not notice.
 			}
 		},
+	}
+}
+
+func (w *world) harmToSessionManager() map[string]func() {
+	return map[string]func(){
 		"restart of the session manager": func() {
 			if w.flame.up {
-				w.flame.stop(soon(60), true)
+				w.flame.stop(w.soon(60), true)
 			}
 		},
 		"replacement that swallows connections": func() {
 			if w.flame.up {
-				w.flame.stop(soon(10), true)
+				w.flame.stop(w.soon(10), true)
 				for _, name := range sorted(w.processes) {
 					if q := w.processes[name]; q.alive && w.random.IntN(2) == 0 {
 						q.connected, q.backOff, q.retryAt = false, time.Second, w.now.Add(134*time.Second)
@@ -73,20 +93,21 @@ func (w *world) hurt() {
 		},
 		"loss of the session manager's memory": func() {
 			if w.flame.up && w.random.IntN(3) == 0 {
-				w.flame.stop(soon(10), false)
+				w.flame.stop(w.soon(10), false)
 			}
 		},
-		"silence":             func() { w.silentUntil = soon(60) },
-		"lagging cache":       func() { w.hidden[name] = soon(20) },
+	}
+}
+
+func (w *world) harmByUsers(name string) map[string]func() {
+	return map[string]func(){
+		"silence":             func() { w.silentUntil = w.soon(60) },
+		"lagging cache":       func() { w.hidden[name] = w.soon(20) },
 		"new count":           func() { w.policy.Desired = 1 + w.random.IntN(6) },
 		"new template":        func() { w.policy.Hash = []string{"old", "new", "broken"}[w.random.IntN(3)] },
 		"new strategy":        func() { w.policy.MaxSurge, w.policy.MaxUnavailable = 1+w.random.IntN(2), w.random.IntN(2) },
 		"restart of operator": w.restartOperator,
 	}
-	names := sorted(kinds)
-	kind := names[w.random.IntN(len(names))]
-	w.did[kind]++
-	kinds[kind]()
 }
 
 func (w *world) restartOperator() {
