@@ -121,20 +121,31 @@ func nodeFacts(pods []*corev1.Pod) []nodes.Pod {
 	facts := make([]nodes.Pod, len(pods))
 	for i, pod := range pods {
 		linked, since := conditionSince(pod, corev1.ContainersReady)
-		gate, _ := conditionSince(pod, flamev1alpha1.GateNodeReady)
+		gate, gateSince := conditionSince(pod, flamev1alpha1.GateNodeReady)
 		facts[i] = nodes.Pod{
 			Name:        pod.Name,
 			Process:     processOf(pod),
 			Terminating: pod.DeletionTimestamp != nil,
+			DeletedAt:   deletedAt(pod),
 			StartedAt:   timesOf(pod, flamev1alpha1.ComponentExecutorManager).started,
 			Restarted:   restarted(pod),
 			Connected:   hasStarted(pod, flamev1alpha1.ComponentExecutorManager),
 			Linked:      linked,
 			LinkSince:   since,
 			Gate:        gate,
+			GateSince:   gateSince,
 		}
 	}
 	return facts
+}
+
+// deletedAt is when a pod was deleted: its deletion timestamp is when its grace
+// period ends.
+func deletedAt(pod *corev1.Pod) time.Time {
+	if pod.DeletionTimestamp == nil || pod.DeletionGracePeriodSeconds == nil {
+		return time.Time{}
+	}
+	return pod.DeletionTimestamp.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
 }
 
 // processOf says what is known of the process of a pod that exists.

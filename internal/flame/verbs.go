@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
 	"github.com/xflops/flame-operator/internal/flame/observation"
@@ -40,15 +41,17 @@ func (c *Client) Unbind(ctx context.Context, executor string) error {
 		}
 		for _, e := range executors {
 			if e.ID == executor && e.State == observation.Bound {
-				return flame.unbind(ctx, e)
+				return flame.unbind(ctx, e, executors)
 			}
 		}
 		return fmt.Errorf("unbind executor %q: %w", executor, ErrMayWait)
 	})
 }
 
-// unbind compares the session with its executors, in the order of Observe.
-func (p ports) unbind(ctx context.Context, e observation.Executor) error {
+// unbind compares the session with its executors, which have to be the same
+// before and after it was looked at: one that came or went in between would make
+// the count right by accident.
+func (p ports) unbind(ctx context.Context, e observation.Executor, before []observation.Executor) error {
 	session, err := p.frontend.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: e.Session})
 	if err != nil {
 		return failed(err, "get session %q", e.Session)
@@ -58,7 +61,7 @@ func (p ports) unbind(ctx context.Context, e observation.Executor) error {
 		return err
 	}
 	o := observation.Observation{Sessions: []observation.Session{sessionOf(session)}, Executors: executors}
-	if o.Work()[e.ID] != observation.RunsTask {
+	if o.Work()[e.ID] != observation.RunsTask || !slices.Equal(before, executors) {
 		return fmt.Errorf("unbind executor %q: %w", e.ID, ErrMayWait)
 	}
 	result, err := p.backend.UnbindExecutor(ctx, &flamev1.UnbindExecutorRequest{ExecutorId: e.ID})

@@ -101,7 +101,7 @@ func (d *decision) gone(gone Gone) {
 	d.plan.Urgent = true
 	node, listed := d.in.Latest.Observation.Node(gone.Name)
 	if !d.proven(gone, node, listed) {
-		d.drain(gone.Name)
+		d.drain(gone.Name, gone.Since)
 		d.look(gone.Since.Add(d.in.Grace))
 		return
 	}
@@ -137,25 +137,32 @@ func (d *decision) leaving(pod *Pod) {
 		d.lose(pod, GivenUp, d.in.Latest.Track.Nodes[pod.Name].Since, true)
 		return
 	}
-	d.drain(pod.Name)
+	d.drain(pod.Name, pod.DeletedAt)
 }
 
-// drain unbinds the executors of a pod that surely run a task: it ends, and the
-// pod's preStop hook stops the process before another comes. One that may wait
-// is left alone, since it would take the next task out of the queue and drop it;
-// and so is one with nothing pending, since its task may end at this moment.
-func (d *decision) drain(name string) {
-	for _, executor := range d.held[name] {
-		if d.work[executor.ID] == observation.RunsTask && d.pending(executor.Session) {
-			d.plan.Unbind = append(d.plan.Unbind, executor.ID)
+// drain unbinds the executors of a pod that surely run a task, while the pod's
+// preStop hook halts its executor manager: the task goes on, and nothing else
+// moves. An executor that is unbound between two tasks would take the second one
+// out of the queue and drop it, and nothing that Flame says shows that moment.
+// When the task has ended, the hook stops the process.
+func (d *decision) drain(name string, deleted time.Time) {
+	held := d.held[name]
+	if !slices.ContainsFunc(held, func(e observation.Executor) bool { return e.State == observation.Bound }) {
+		return
+	}
+	switch into := d.now.Sub(deleted) % haltEvery; {
+	case into < haltFrom:
+		d.look(d.now.Add(haltFrom - into))
+	case into >= haltUntil:
+		d.look(d.now.Add(haltEvery + haltFrom - into))
+	default:
+		d.look(d.now.Add(haltLook))
+		for _, executor := range held {
+			if d.work[executor.ID] == observation.RunsTask {
+				d.plan.Unbind = append(d.plan.Unbind, executor.ID)
+			}
 		}
 	}
-}
-
-func (d *decision) pending(session string) bool {
-	return slices.ContainsFunc(d.in.Latest.Observation.Sessions, func(s observation.Session) bool {
-		return s.ID == session && s.Pending > 0
-	})
 }
 
 // look asks for another decision at a time that is to come.

@@ -16,9 +16,26 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 	}
 	bound := []func(*observation.Observation){executor("a/1", observation.Bound, "s"), executor("b/1", observation.Bound, "s")}
 	full := append(bound, session("s", 5, 2)) //nolint:gocritic // The slices have no room to share.
-	unbind := urgently(Plan{Unbind: []string{"a/1"}})
+	soon := 500 * time.Millisecond
+	unbind := urgently(Plan{Unbind: []string{"a/1"}, After: soon})
+	halted := urgently(Plan{After: soon})
+	at := func(seconds int) Pod {
+		return with(terminating(running("a")), func(p *Pod) { p.DeletedAt = ago(seconds) })
+	}
 	tests{
-		"one that runs a task, with work pending": {
+		"not before it is halted": {
+			in:   input(says(full...), at(1), running("b")),
+			want: urgently(Plan{After: soon}),
+		},
+		"not after that": {
+			in:   input(says(full...), at(4), running("b")),
+			want: urgently(Plan{After: 27*time.Second + soon}),
+		},
+		"but when it is halted again": {
+			in:   input(says(full...), at(62), running("b")),
+			want: unbind,
+		},
+		"one that runs a task": {
 			in:   input(says(full...), terminating(running("a")), running("b")),
 			want: unbind,
 		},
@@ -28,15 +45,11 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 		},
 		"not one that may wait, since some of its session do": {
 			in:   input(says(append(bound, session("s", 5, 1))...), terminating(running("a")), running("b")),
-			want: urgently(Plan{}),
+			want: halted,
 		},
-		"not with nothing pending, since its task may just have ended": {
+		"with nothing pending too, since nothing moves": {
 			in:   input(says(append(bound, session("s", 0, 2))...), terminating(running("a")), running("b")),
-			want: urgently(Plan{}),
-		},
-		"not for what is pending in another session": {
-			in:   input(says(append(bound, session("s", 0, 2), session("t", 9, 0))...), terminating(running("a")), running("b")),
-			want: urgently(Plan{}),
+			want: unbind,
 		},
 		"not one that leaves its session already": {
 			in:   input(says(executor("a/1", observation.Unbinding, "s"), session("s", 5, 1)), terminating(running("a")), running("b")),
@@ -50,11 +63,11 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 		"each of a pod with several": {
 			in: input(says(executor("a/1", observation.Bound, "s"), executor("a/2", observation.Bound, "t"),
 				session("s", 5, 1), session("t", 1, 1)), terminating(running("a")), running("b")),
-			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}}),
+			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}, After: soon}),
 		},
 		"one of a force-deleted pod that may still be running": {
-			in:   absent(input(says(full...), running("b")), "a", 100),
-			want: urgently(Plan{Unbind: []string{"a/1"}, After: 200 * time.Second}),
+			in:   absent(input(says(full...), running("b")), "a", 92),
+			want: unbind,
 		},
 		"not one of a pod that only the cache does not show: it may be there to stay": {
 			in:   unseen(input(says(full...), running("b")), "a"),

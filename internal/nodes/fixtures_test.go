@@ -87,7 +87,7 @@ func with(pod Pod, change func(*Pod)) Pod {
 }
 
 func terminating(pod Pod) Pod {
-	pod.Terminating = true
+	pod.Terminating, pod.DeletedAt = true, ago(2)
 	return pod
 }
 

@@ -38,6 +38,13 @@ const (
 	// voidTime is how long an executor may be Void before its node is registered
 	// again, and voidLimit how long before its pod is replaced.
 	voidTime, voidLimit = 20 * time.Second, 90 * time.Second
+	// A pod that drains halts its executor manager when it is deleted and every
+	// haltEvery after that, so that no task ends or starts for a while. From
+	// haltFrom to haltUntil it is halted for sure.
+	haltEvery           = 30 * time.Second
+	haltFrom, haltUntil = 1500 * time.Millisecond, 3500 * time.Millisecond
+	// haltLook is how often to look while it is halted.
+	haltLook = 500 * time.Millisecond
 	// hiddenTime is how often to look whether a pod still lives that only the cache
 	// does not show.
 	hiddenTime = 30 * time.Second
@@ -58,9 +65,11 @@ const (
 
 // Pod is what is known of one executor manager pod.
 type Pod struct {
-	Name        string
-	Process     Process
+	Name    string
+	Process Process
+	// Terminating says that it was deleted, and DeletedAt when.
 	Terminating bool
+	DeletedAt   time.Time
 	// StartedAt is when its executor manager started.
 	StartedAt time.Time
 	// Restarted says that its container was started again in place, which Flame

@@ -63,7 +63,7 @@ func (w *world) input() nodes.Input {
 		}
 		pod := w.pods[name]
 		in.Pods = append(in.Pods, nodes.Pod{
-			Name: name, Process: alive(pod), Terminating: pod.Terminating, StartedAt: pod.StartedAt,
+			Name: name, Process: alive(pod), Terminating: pod.Terminating, DeletedAt: pod.deletedAt, StartedAt: pod.StartedAt,
 			Connected: pod.connected, Linked: pod.linked, LinkSince: pod.linkSince, Gate: pod.gate, GateSince: pod.gateSince,
 		})
 	}

@@ -51,6 +51,7 @@ type world struct {
 
 // pod is an object of the API server.
 type pod struct {
+	deletedAt time.Time
 	executors.Pod
 	gate      bool
 	gateSince time.Time
@@ -251,6 +252,9 @@ func (w *world) delete(name string, reason executors.Reason, now bool) {
 	until := w.now.Add(grace)
 	if now {
 		until = w.now.Add(time.Second)
+	}
+	if !pod.Terminating {
+		pod.deletedAt = w.now
 	}
 	if !pod.Terminating || until.Before(pod.DrainsUntil) {
 		pod.Terminating, pod.DrainsUntil = true, until
