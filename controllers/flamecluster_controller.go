@@ -49,8 +49,7 @@ type FlameClusterReconciler struct {
 	// seen holds the UIDs of clusters by name, to forget what is remembered of
 	// those that are gone.
 	seen sync.Map
-	// absent holds, by UID and name, since when the server has had no pod for a
-	// node that Flame knows.
+	// absent holds, by UID and name, what is remembered of nodes without a pod.
 	absent sync.Map
 }
 

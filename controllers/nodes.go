@@ -29,7 +29,7 @@ func (p *pass) stepNodes(ctx context.Context) error {
 		return nil
 	}
 	pods := nodeFacts(p.facts.ExecutorManagers)
-	gone, err := p.prove(ctx, nodes.Strangers(p.facts.Flame, naming.ExecutorManagerPrefix(p.cluster.Name), pods))
+	gone, err := p.prove(ctx, pods, nodes.Strangers(p.facts.Flame, naming.ExecutorManagerPrefix(p.cluster.Name), pods))
 	if err != nil {
 		return err
 	}
@@ -63,34 +63,61 @@ func (p *pass) pace(urgent bool) {
 	p.Flame.SetInterval(p.name(), interval)
 }
 
+// absence is what is remembered of a name that Flame knows and no pod has, or of
+// a pod that has ended and will be such a name when it is gone.
+type absence struct {
+	// since is when the server had no pod of the name first.
+	since time.Time
+	// ended says that the kubelet has said that its process ended.
+	ended bool
+}
+
 // prove asks the server for the pods of names, since a cache may lag and labels
-// may be stripped, and remembers since when it has had none.
-func (p *pass) prove(ctx context.Context, names []string) ([]nodes.Gone, error) {
-	before, _ := p.absent.Load(p.cluster.UID)
-	known, _ := before.(map[string]time.Time)
-	absent := make(map[string]time.Time, len(names))
+// may be stripped, and remembers since when it has had none. A pod that was seen
+// to have ended is proof in itself.
+func (p *pass) prove(ctx context.Context, pods []nodes.Pod, names []string) ([]nodes.Gone, error) {
+	loaded, _ := p.absent.Load(p.cluster.UID)
+	before, _ := loaded.(map[string]absence)
+	after := map[string]absence{}
+	for _, pod := range pods {
+		if pod.Process == nodes.Ended {
+			after[pod.Name] = absence{ended: true}
+		}
+	}
 	gone := make([]nodes.Gone, 0, len(names))
 	for _, name := range names {
-		fact := nodes.Gone{Name: name, Process: nodes.Absent, Since: p.facts.Now}
-		if since, ok := known[name]; ok {
-			fact.Since = since
+		fact, err := p.proveOne(ctx, name, before[name])
+		if err != nil {
+			return nil, err
 		}
-		pod := &corev1.Pod{}
-		err := p.Live.Get(ctx, client.ObjectKey{Namespace: p.cluster.Namespace, Name: name}, pod)
-		switch {
-		case apierrors.IsNotFound(err):
-			absent[name] = fact.Since
-		case err != nil:
-			return nil, fmt.Errorf("get Pod %q: %w", name, err)
-		default:
-			fact.Process = processOf(pod)
+		if fact.Process != nodes.Alive {
+			after[name] = absence{since: fact.Since, ended: fact.Process == nodes.Ended}
 		}
 		gone = append(gone, fact)
 	}
-	if len(known)+len(absent) > 0 {
-		p.absent.Store(p.cluster.UID, absent)
-	}
+	p.absent.Store(p.cluster.UID, after)
 	return gone, nil
+}
+
+func (p *pass) proveOne(ctx context.Context, name string, known absence) (nodes.Gone, error) {
+	fact := nodes.Gone{Name: name, Process: nodes.Absent, Since: known.since}
+	if fact.Since.IsZero() {
+		fact.Since = p.facts.Now
+	}
+	if known.ended {
+		fact.Process = nodes.Ended
+		return fact, nil
+	}
+	pod := &corev1.Pod{}
+	err := p.Live.Get(ctx, client.ObjectKey{Namespace: p.cluster.Namespace, Name: name}, pod)
+	switch {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		return fact, fmt.Errorf("get Pod %q: %w", name, err)
+	default:
+		fact.Process = processOf(pod)
+	}
+	return fact, nil
 }
 
 func (p *pass) sessionManagerForNodes() nodes.SessionManager {

@@ -123,7 +123,14 @@ func (d *decision) gone(gone Gone) {
 // Flame calls Ready may be the process of a force-deleted pod, or what a new
 // session manager remembers; only time tells.
 func (d *decision) proven(gone Gone, node observation.Node, listed bool) bool {
-	return gone.Process == Ended || !listed || node.State != observation.Ready || d.now.Sub(gone.Since) >= d.in.Grace
+	switch {
+	case gone.Process == Ended, d.now.Sub(gone.Since) >= d.in.Grace:
+		return true
+	case !listed: // Forgotten, but its executors may be at work.
+		return !slices.ContainsFunc(d.held[gone.Name], observation.Executor.Busy)
+	default:
+		return node.State != observation.Ready
+	}
 }
 
 // leaving decides about a pod that is on its way out and not gone yet.

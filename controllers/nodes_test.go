@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/test/clusters"
+)
+
+// ghost adds a node that has no pod, as Flame has it in a state.
+func (h *harness) ghost(name string, state observation.NodeState) {
+	node := h.flame.node(name)
+	node.State = state
+	h.flame.ghosts = append(h.flame.ghosts, node)
+}
+
+func TestNodeWithoutAPodIsFencedWhenItsProcessIsProvenToBeGone(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+
+	h.ghost("c-executor-manager-gone1", observation.Unknown)
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"fence c-executor-manager-gone1"}, h.flame.asked())
+
+	h.flame.ghosts = nil
+	h.ghost("c-executor-manager-gone2", observation.Ready)
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Empty(t, h.flame.asked(), "the process of a force-deleted pod may live")
+	h.now = h.now.Add(2 * time.Hour)
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"fence c-executor-manager-gone2"}, h.flame.asked(), "but no longer than its grace period")
+}
+
+func TestNodeWhosePodTheCacheDoesNotShowIsNotFenced(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	pod := h.executors()[0]
+	h.ghost(pod.Name, observation.Unknown)
+	h.cache.lags, h.cache.pods = true, nil
+	h.restart()
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Empty(t, h.flame.asked())
+}
+
+func TestPodThatWasSeenToEndIsProofAfterItIsGone(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	pod := h.executors()[0]
+	h.ghost(pod.Name, observation.Ready) // What a new session manager remembers.
+	h.setStatus(&pod, failedStatus(flamev1alpha1.ComponentExecutorManager, h.now))
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"fence " + pod.Name}, h.flame.asked())
+	require.NoError(t, client.IgnoreNotFound(h.live.Delete(t.Context(), &pod, client.GracePeriodSeconds(0))))
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"fence " + pod.Name}, h.flame.asked())
+}
+
+func TestReadinessGatesSayWhatFlameSaysAndStayWhileItIsSilent(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	gate := func() bool {
+		pod := h.executors()[0]
+		open, _ := conditionSince(&pod, flamev1alpha1.GateNodeReady)
+		return open
+	}
+	assert.True(t, gate())
+	assert.Equal(t, corev1.PodConditionType(flamev1alpha1.GateNodeReady), h.executors()[0].Spec.ReadinessGates[0].ConditionType)
+
+	h.flame.states[h.executors()[0].Name] = observation.Unknown
+	h.flame.silent = true
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.True(t, gate(), "its last word stands")
+
+	h.flame.silent = false
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.False(t, gate())
+}
+
+func TestBusyExecutorManagerDrainsAndIdleOneIsCordoned(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.edit(cluster, replicas(2))
+	h.settle(cluster)
+	h.now = h.now.Add(time.Minute)
+	pods := h.executors()
+	h.flame.sessions = []observation.Session{{ID: "s", Open: true, Pending: 5, Running: 1}}
+	h.flame.executors = []observation.Executor{{ID: "1", Node: pods[0].Name, State: observation.Bound, Session: "s"}}
+	h.edit(cluster, replicas(1))
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"cordon " + pods[1].Name}, h.flame.asked(), "the idle one")
+	assert.Len(t, h.executors(), 2, "which goes when Flame has forgotten it")
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	require.Len(t, h.executors(), 1)
+	assert.Equal(t, pods[0].Name, h.executors()[0].Name, "the busy one works on")
+	assert.Equal(t, int32(1), cluster.Status.ExecutorManager.Busy)
+	assert.Equal(t, &flamev1alpha1.LoadStatus{SessionsOpen: 1, TasksPending: 5, TasksRunning: 1}, cluster.Status.Load)
+}
+
+func TestAutoscalingFollowsTheLoadAndKeepsItsDecisionWhileFlameIsSilent(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+		s.ExecutorManager.Autoscaling = &flamev1alpha1.AutoscalingSpec{MaxReplicas: 4}
+	})
+	h.settle(cluster)
+	h.flame.sessions = []observation.Session{{ID: "s", Open: true, Pending: 9, BatchSize: 1}}
+	h.settle(cluster)
+	assert.Len(t, h.executors(), 4)
+	assert.Equal(t, int32(4), cluster.Status.Autoscaling.DesiredReplicas)
+
+	h.flame.silent = true
+	h.restart()
+	h.settle(cluster)
+	assert.Len(t, h.executors(), 4)
+
+	h.flame.silent = false
+	h.flame.sessions = nil
+	h.now = h.now.Add(time.Hour)
+	h.settle(cluster)
+	assert.Empty(t, h.executors())
+}
