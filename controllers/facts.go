@@ -61,7 +61,7 @@ func (p *pass) executorFacts() []executors.Pod {
 			Terminating: pod.DeletionTimestamp != nil,
 			LostSince:   p.lost[pod.Name].Since,
 			Useless:     p.lost[pod.Name].Useless,
-			Work:        flames.of(pod.Name, times.started),
+			Work:        flames.of(pod, times.started),
 			Failures:    failures(pod),
 		}
 		if pod.DeletionTimestamp != nil {
@@ -87,20 +87,23 @@ func (p *pass) flameWork() *flameWork {
 }
 
 // registration is how long an executor manager may take from its start until
-// Flame lists it. One that is not listed after that was cordoned.
+// Flame lists it. One that is not listed after that was cordoned, and so was one
+// that is not listed any more: its readiness gate was set only when it was.
 const registration = 10 * time.Second
 
 // of returns what a pod does. What was observed before it started says nothing.
-func (w *flameWork) of(name string, started time.Time) executors.Work {
+func (w *flameWork) of(pod *corev1.Pod, started time.Time) executors.Work {
+	name := pod.Name
 	if w == nil || !w.latest.Observation.At.After(started) {
 		return executors.Work{}
 	}
 	_, listed := w.latest.Observation.Node(name)
+	_, gated := conditionSince(pod, flamev1alpha1.GateNodeReady)
 	work := executors.Work{
 		Known:     true,
 		Executors: len(w.executors[name]),
 		Idle:      w.latest.Track.Nodes[name].Idle >= observation.SettledIdle,
-		Cordoned:  !listed && w.latest.Observation.At.After(started.Add(registration)),
+		Cordoned:  !listed && (!gated.IsZero() || w.latest.Observation.At.After(started.Add(registration))),
 	}
 	for _, executor := range w.executors[name] {
 		if w.work[executor.ID] == observation.RunsTask {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -118,6 +119,30 @@ func TestBusyExecutorManagerDrainsAndIdleOneIsCordoned(t *testing.T) {
 	assert.Equal(t, pods[0].Name, h.executors()[0].Name, "the busy one works on")
 	assert.Equal(t, int32(1), cluster.Status.ExecutorManager.Busy)
 	assert.Equal(t, &flamev1alpha1.LoadStatus{SessionsOpen: 1, TasksPending: 5, TasksRunning: 1}, cluster.Status.Load)
+}
+
+func TestPodsThatAreYoungAreCordonedOnceAndNoOthersInTheirPlace(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.edit(cluster, replicas(3))
+	h.settle(cluster)
+	for _, pod := range h.executors() {
+		h.setStatus(&pod, gated(runningStatus(flamev1alpha1.ComponentExecutorManager, h.now), h.now))
+	}
+	h.now = h.now.Add(2 * time.Second)
+	before := uids(h.executors())
+	h.edit(cluster, replicas(1))
+	h.settle(cluster)
+	require.Len(t, h.executors(), 1)
+	assert.Contains(t, before, h.executors()[0].UID)
+}
+
+// gated adds the condition of a readiness gate that has been opened.
+func gated(status corev1.PodStatus, at time.Time) corev1.PodStatus {
+	status.Conditions = append(status.Conditions, corev1.PodCondition{
+		Type: flamev1alpha1.GateNodeReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(at),
+	})
+	return status
 }
 
 func TestAutoscalingFollowsTheLoadAndKeepsItsDecisionWhileFlameIsSilent(t *testing.T) {
