@@ -79,6 +79,10 @@ test-olm: ## Run the tests with the Operator Lifecycle Manager, on the local clu
 test-olm-v1: ## Run the tests with OLM v1, on the local cluster; no part of .ci/run.
 	@hack/test-olm-v1
 
+.PHONY: bench
+bench: build ## Measure the operator's speed and size beside a bare client.
+	@hack/bench/run
+
 .PHONY: verify
 verify: ## Generate everything anew, lint, and fail if the tree is not clean.
 	@hack/verify
