@@ -28,7 +28,8 @@ const surveyPage = 1000
 const attempts = 5
 
 // Create creates pods under fresh names, in parallel with a slow start, and
-// returns the first error; pods that were created before it stay. The pods must
+// returns the first error; pods that were created before it stay. A creation
+// soon after one that went well goes on at its pace. The pods must
 // come from a list of this fleet, and receive what the server made of them.
 //
 // For an owner that was reconciled by an earlier operator, it looks first for
@@ -42,9 +43,11 @@ func (p *Pods) Create(ctx context.Context, fleet Fleet, pods []*corev1.Pod) erro
 	if err := p.survey(ctx, fleet, ledger); err != nil {
 		return err
 	}
-	return slowly(ctx, len(pods), func(i int) error {
+	err := slowly(ctx, ledger.firstBatch(p.now()), len(pods), func(i int) error {
 		return p.create(ctx, fleet, ledger, pods[i])
 	})
+	ledger.tried(len(pods), err, p.now())
+	return err
 }
 
 // create creates one pod. A name that is taken may be our own doing, if the

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -47,6 +48,38 @@ func TestCreationStartsSlowlyAndStopsWhenItFails(t *testing.T) {
 			assert.ErrorContains(t, err, "exceeded quota")
 			assert.Equal(t, test.wantTried, int(posts.Load()))
 			assert.Len(t, b.list(b.fleet()), test.allowed, "what was refused does not count")
+		})
+	}
+}
+
+func TestACreationSoonAfterOneThatWentWellStartsAtItsPace(t *testing.T) {
+	tests := map[string]struct {
+		later time.Duration
+		// between has a creation fail in between.
+		between   bool
+		wantTried int
+	}{
+		"at once":                {0, false, 20},
+		"some time later":        {pace, false, 1},
+		"after one that did not": {0, true, 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.create(b.fleet(), 20)
+			b.requests.intercept = func(request *http.Request) (*http.Response, error) {
+				if request.Method == http.MethodPost {
+					return answer(http.StatusForbidden, `{"kind":"Status","status":"Failure","reason":"Forbidden","code":403}`), nil
+				}
+				return nil, nil
+			}
+			if test.between {
+				require.Error(t, b.pods.Create(t.Context(), b.fleet(), b.templates(1)))
+			}
+			b.requests.taken()
+			b.clock = b.clock.Add(test.later)
+			require.Error(t, b.pods.Create(t.Context(), b.fleet(), b.templates(60)))
+			assert.Equal(t, test.wantTried, b.requests.count(http.MethodPost))
 		})
 	}
 }

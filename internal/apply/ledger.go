@@ -32,6 +32,9 @@ type ledger struct {
 	pass int
 	// surveyed says that no pods exist which neither the cache nor the ledger knows.
 	surveyed bool
+	// proven is how many pods the last creation made without an error, at provenAt.
+	proven   int
+	provenAt time.Time
 }
 
 type entry struct {
@@ -48,6 +51,28 @@ type entry struct {
 
 func newLedger(reconciled bool) *ledger {
 	return &ledger{entries: map[string]*entry{}, surveyed: !reconciled}
+}
+
+// pace is how long a creation that went well says that the next one will, too.
+const pace = 5 * time.Second
+
+// firstBatch is how many pods to create at first, before it shows whether that works.
+func (l *ledger) firstBatch(now time.Time) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.provenAt) >= pace {
+		return 1
+	}
+	return max(1, l.proven)
+}
+
+// tried enters how a creation went.
+func (l *ledger) tried(count int, err error, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.proven, l.provenAt = count, now; err != nil {
+		l.proven = 0
+	}
 }
 
 // created enters a pod that the server has, or without a UID one that it may have.

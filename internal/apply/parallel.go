@@ -44,11 +44,11 @@ func parallel(ctx context.Context, n int, work func(i int) error) error {
 	return first
 }
 
-// slowly does n pieces of work in batches of 1, 2, 4 and so on, and stops after
-// the first batch with an error: what fails for one mostly fails for all, and
-// need not be tried a hundred times.
-func slowly(ctx context.Context, n int, work func(i int) error) error {
-	for start, size := 0, 1; start < n; start, size = start+size, size*2 {
+// slowly does n pieces of work in batches of first, twice as many and so on, and
+// stops after the first batch with an error: what fails for one mostly fails for
+// all, and need not be tried a hundred times.
+func slowly(ctx context.Context, first, n int, work func(i int) error) error {
+	for start, size := 0, first; start < n; start, size = start+size, size*2 {
 		size := min(size, n-start)
 		if err := parallel(ctx, size, func(i int) error { return work(start + i) }); err != nil {
 			return err
