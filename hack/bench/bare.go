@@ -38,7 +38,7 @@ func (b *bareClient) create(ctx context.Context, namespace string, count int) (r
 		return rate{}, err
 	}
 	started := time.Now()
-	err = inParallel(count, bareWorkers, func(i int) error {
+	err = inParallel(count, func(i int) error {
 		pod := template.DeepCopy()
 		pod.Name = fmt.Sprintf("bare-executor-manager-%05d", i)
 		return b.server.create(ctx, pod)
@@ -70,10 +70,10 @@ func (b *bareClient) template(ctx context.Context, namespace string) (*corev1.Po
 	return pod, nil
 }
 
-// inParallel does n pieces of work, so many at the same time, until one fails.
-func inParallel(n, workers int, work func(i int) error) error {
+// inParallel does n pieces of work, some at the same time, and returns the first error.
+func inParallel(n int, work func(i int) error) error {
 	group := errgroup.Group{}
-	group.SetLimit(workers)
+	group.SetLimit(bareWorkers)
 	for i := range n {
 		group.Go(func() error { return work(i) })
 	}

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -87,7 +88,7 @@ func (f *fleetOf) measure(ctx context.Context) ([]row, error) {
 func (f *fleetOf) converge(ctx context.Context) (row, error) {
 	say("%d clusters × %d pods, with pods marked as ready by the bench, since no kubelet runs ...", fleetClusters, fleetExecutors+1)
 	begin := time.Now()
-	err := inParallel(fleetClusters, bareWorkers, func(i int) error {
+	err := inParallel(fleetClusters, func(i int) error {
 		return f.server.create(ctx, cluster(fleetNamespace, name(i), fleetExecutors))
 	})
 	if err != nil {
@@ -107,7 +108,10 @@ func name(i int) string { return fmt.Sprintf("c%d", i) }
 func (f *fleetOf) await(ctx context.Context, are string, atMost time.Duration, matches func(*flamev1alpha1.FlameCluster) bool) error {
 	err := f.clusters.await(ctx, "all clusters "+are, atMost, func() bool { return f.clusters.count(matches) == fleetClusters })
 	if err != nil {
-		return fmt.Errorf("%w (%d of %d do; the operator's log is in %s; the pods: %v)", err, f.clusters.count(matches), fleetClusters, f.server.dir, f.kubelet.failure())
+		f.clusters.mu.Lock()
+		defer f.clusters.mu.Unlock()
+		err = fmt.Errorf("%w (%d of %d do; the operator's log is in %s)", err, f.clusters.count(matches), fleetClusters, f.server.dir)
+		return errors.Join(err, f.kubelet.failure())
 	}
 	return nil
 }

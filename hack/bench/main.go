@@ -35,9 +35,11 @@ func main() {
 		os.Exit(2)
 	}
 	ctrl.SetLogger(logr.Discard())
+	// The servers that it started have to be stopped, too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, flag.Arg(0), *only); err != nil {
+	err := run(ctx, flag.Arg(0), *only)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
@@ -71,7 +73,7 @@ func run(ctx context.Context, manager, only string) error {
 		rows = append(rows, measured...)
 	}
 	say("In %s, %s.\n", time.Since(begin).Round(time.Second), load())
-	if count := print(os.Stdout, rows); count > 0 {
+	if count := write(os.Stdout, rows); count > 0 {
 		return fmt.Errorf("%d of the measurements failed; what the operator logged is in %s", count, dir)
 	}
 	return os.RemoveAll(dir)

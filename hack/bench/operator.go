@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -77,18 +76,6 @@ func (o *operator) resident() (float64, error) {
 	}
 	kilobytes, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 	return kilobytes * 1024, err
-}
-
-// peak is the most memory that an operator held which has ended, in bytes.
-func (o *operator) peak() float64 {
-	usage, ok := o.command.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
-	}
-	if runtime.GOOS == "darwin" {
-		return float64(usage.Maxrss)
-	}
-	return float64(usage.Maxrss) * 1024
 }
 
 // logged waits until the operator's log holds a text.

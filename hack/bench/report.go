@@ -83,8 +83,8 @@ func writesAtRest(what, kuberay string, writes int) row {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 
-// print writes the rows as a table for a terminal, and returns how many failed.
-func print(out io.Writer, rows []row) int {
+// write puts out the rows as a table for a terminal, and returns how many failed.
+func write(out io.Writer, rows []row) int {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "\tbudget\tKubeRay\tours\t")
 	count := 0

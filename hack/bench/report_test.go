@@ -45,10 +45,10 @@ func TestWhatDependsOnTheMachineIsSaidAndFailsNothing(t *testing.T) {
 	assert.Equal(t, []verdict{within, over, over}, []verdict{rows[0].verdict, rows[1].verdict, rows[2].verdict})
 
 	out := &strings.Builder{}
-	assert.Zero(t, print(out, rows))
+	assert.Zero(t, write(out, rows))
 	assert.Contains(t, out.String(), "slow   ≤ 1.00 s  2 s      1.10 s    over budget")
 
-	assert.Equal(t, 1, print(&strings.Builder{}, append(rows, writesAtRest("writes", none, 3))))
+	assert.Equal(t, 1, write(&strings.Builder{}, append(rows, writesAtRest("writes", none, 3))))
 }
 
 func TestMedian(t *testing.T) {

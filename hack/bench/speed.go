@@ -177,7 +177,7 @@ func (s *speed) fill(ctx context.Context) (rate, time.Duration, error) {
 	}
 	started := make([]time.Time, manyClusters)
 	begin := time.Now()
-	err := inParallel(manyClusters, bareWorkers, func(i int) error {
+	err := inParallel(manyClusters, func(i int) error {
 		started[i] = time.Now()
 		return s.server.create(ctx, cluster(namespace, fmt.Sprintf("c%d", i), podsOfOne))
 	})

@@ -44,7 +44,7 @@ func (f *fleetOf) changeAll(ctx context.Context) error {
 		all = append(all, cluster.DeepCopy())
 	}
 	f.clusters.mu.Unlock()
-	err := inParallel(len(all), bareWorkers, func(i int) error { return f.change(ctx, all[i], 2) })
+	err := inParallel(len(all), func(i int) error { return f.change(ctx, all[i], 2) })
 	if err != nil {
 		return err
 	}
