@@ -16,10 +16,6 @@ import (
 	"github.com/xflops/flame-operator/internal/executors"
 )
 
-// maxPerStep bounds the pods that one pass creates, so that a large cluster
-// leaves room for the others' first pods.
-const maxPerStep = 20
-
 // stepExecutorManagers creates and deletes executor manager pods as planned.
 func (p *pass) stepExecutorManagers(ctx context.Context) error {
 	surge, unavailable, err := desired.Rollout(p.cluster, p.facts.Desired)
@@ -32,7 +28,7 @@ func (p *pass) stepExecutorManagers(ctx context.Context) error {
 		Hash:           p.facts.ExecutorManagerHash,
 		MaxSurge:       surge,
 		MaxUnavailable: unavailable,
-		MaxPerStep:     maxPerStep,
+		MaxPerStep:     p.share.each(),
 	}, p.facts.Now)
 	if err := p.carryOut(ctx, plan); err != nil {
 		return err

@@ -51,6 +51,8 @@ type FlameClusterReconciler struct {
 	seen sync.Map
 	// absent holds, by UID and name, what is remembered of nodes without a pod.
 	absent sync.Map
+	// share is among the passes under way.
+	share share
 }
 
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters,verbs=get;list;watch

@@ -46,6 +46,8 @@ type pass struct {
 // run observes, builds and acts. What users have to change or to add ends up in
 // the facts; an error is a call that failed.
 func (p *pass) run(ctx context.Context) error {
+	p.share.enter()
+	defer p.share.leave()
 	if err := p.observe(ctx); err != nil {
 		return p.sort(err)
 	}
