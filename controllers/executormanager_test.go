@@ -231,6 +231,17 @@ func TestADeletedClusterIsLeftToItsOwnersButDoesNotWaitForItsTasks(t *testing.T)
 	assert.Empty(t, h.requests.list[before:], "once is enough")
 }
 
+func TestOrphanedExecutorManagersAreNobodysAndStay(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	require.NoError(t, h.live.Delete(t.Context(), cluster, client.PropagationPolicy("Orphan")))
+	before := h.requests.writes()
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Empty(t, h.requests.list[before:])
+}
+
 func TestACacheThatDoesNotShowAClusterEndsNobodysWork(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -120,10 +122,10 @@ func (r *FlameClusterReconciler) hurryUp(ctx context.Context, name types.Namespa
 	cluster := &flamev1alpha1.FlameCluster{}
 	if err := r.Live.Get(ctx, name, cluster); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("get FlameCluster %q: %w", name.Name, err)
-	} else if err == nil && cluster.DeletionTimestamp.IsZero() {
+	} else if err == nil && (cluster.DeletionTimestamp.IsZero() || slices.Contains(cluster.Finalizers, metav1.FinalizerOrphanDependents)) {
 		return nil
 	}
-	return r.Pods.Hurry(ctx, name.Namespace, map[string]string{
+	return r.Pods.Hurry(ctx, name, map[string]string{
 		flamev1alpha1.LabelCluster:   name.Name,
 		flamev1alpha1.LabelComponent: flamev1alpha1.ComponentExecutorManager,
 	}, r.Now())

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -172,16 +173,21 @@ func (p *Pods) delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod, opti
 	})
 }
 
-// Hurry deletes pods that carry labels without the time that they would take to
-// end their work: their owner is gone. Garbage collection would give them that.
-func (p *Pods) Hurry(ctx context.Context, namespace string, labels map[string]string, now time.Time) error {
+// Hurry deletes the pods of an owner that is gone, found by their labels, without
+// the time that they would take to end their work. Garbage collection would give
+// them that. Pods that were orphaned are nobody's, and stay.
+func (p *Pods) Hurry(ctx context.Context, owner types.NamespacedName, labels map[string]string, now time.Time) error {
 	var pods corev1.PodList
-	err := p.client.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(labels), client.UnsafeDisableDeepCopy)
+	err := p.client.List(ctx, &pods, client.InNamespace(owner.Namespace), client.MatchingLabels(labels), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return fmt.Errorf("list Pods: %w", err)
 	}
 	return parallel(ctx, len(pods.Items), func(i int) error {
 		pod := &pods.Items[i]
+		controller := metav1.GetControllerOfNoCopy(pod)
+		if controller == nil || controller.Name != owner.Name {
+			return nil
+		}
 		if pod.DeletionTimestamp != nil && pod.DeletionTimestamp.Sub(now) <= time.Duration(hurry)*time.Second {
 			return nil
 		}

@@ -73,6 +73,7 @@ func TestRightsDoNotGrow(t *testing.T) {
 		"apps/statefulsets: list",
 		"flame.xflops.io/flameclusters/scale: get update",
 		"flame.xflops.io/flameclusters: create delete get patch",
+		"policy/poddisruptionbudgets: list",
 	}, rights)
 	binding := &rbacv1.RoleBinding{}
 	readYAML(t, "config/scorecard/rbac/role_binding.yaml", binding)
