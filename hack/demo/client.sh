@@ -77,14 +77,19 @@ await() {
 # client NAME COMMAND... runs a client, shows what it prints, and fails if it
 # does. Flame's own flmping succeeds when a task fails, so what it prints counts.
 client() {
-  local name=$1 text
   note "\$ ${*:2}"
   client_pod "$@" | kubectl -n "$namespace" apply -f - >/dev/null
+  client_result "$1"
+}
+
+# client_result NAME waits for a client that was started, and shows what it prints.
+client_result() {
+  local name=$1 text
   await "$name" 120 Running Succeeded Failed
   timeout 120 kubectl -n "$namespace" logs -f "$name" | indent
   await "$name" 60 Succeeded Failed
   text=$(kubectl -n "$namespace" logs "$name")
-  [[ $(phase "$name") == Succeeded && ! $text =~ [[:space:]]Failed[[:space:]] ]] || die "the client or a task of it failed: ${*:2}"
+  [[ $(phase "$name") == Succeeded && ! $text =~ [[:space:]]Failed[[:space:]] ]] || die "the client $name or a task of it failed."
   kubectl -n "$namespace" delete pod "$name" --wait=false >/dev/null
 }
 

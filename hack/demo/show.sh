@@ -46,6 +46,8 @@ is_ready() {
     '{.metadata.generation} {.status.observedGeneration} {.status.state} {.status.conditions[?(@.type=="Ready")].status}{"\n"}')
   [[ $generation == "$observed" && $state == Running && $ready == True ]]
 }
+nothing_ends() { ! kubectl -n "$namespace" get pods --no-headers | grep -q Terminating; }
+
 has_executors() { [[ $(field '{.status.executorManager.ready}') == "$1" ]] && is_ready; }
 is_replaced() {
   local uid
