@@ -108,10 +108,6 @@ func (f *fakeFlame) Unbind(_ context.Context, _ types.NamespacedName, executor s
 	return f.note("unbind", executor)
 }
 
-func (f *fakeFlame) LostTasks(context.Context, types.NamespacedName, string) (int, error) {
-	return 0, nil
-}
-
 func (f *fakeFlame) Cordon(_ context.Context, _ types.NamespacedName, node string) error {
 	f.mu.Lock()
 	f.cordoned[node] = true

@@ -37,7 +37,6 @@ type Flame interface {
 	Cordon(ctx context.Context, name types.NamespacedName, node string) error
 	Resync(ctx context.Context, name types.NamespacedName, node string) error
 	Unbind(ctx context.Context, name types.NamespacedName, executor string) error
-	LostTasks(ctx context.Context, name types.NamespacedName, session string) (int, error)
 }
 
 var _ Flame = (*flame.Observers)(nil)

@@ -43,22 +43,15 @@ func (c flameCluster) otherwise(t *testing.T) string {
 	return pod.Status.ContainerStatuses[0].ImageID
 }
 
-// keepsState gives the session manager a volume. Without one, a new session manager
-// knows nothing of the executor managers of the old one, and they are replaced.
-func keepsState(spec *flamev1alpha1.FlameClusterSpec) {
-	spec.SessionManager.Storage.VolumeClaimTemplate = &corev1.PersistentVolumeClaimSpec{
-		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("64Mi")}},
-	}
-}
-
 // TestChangesRestartOnlyWhatTheyMust makes one change after another, and looks
 // as soon as the status says that all is settled.
 func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
 	t.Parallel()
 	// An image by its digest would not tell the version.
 	version := func(spec *flamev1alpha1.FlameClusterSpec) { spec.FlameVersion = "0.6.0" }
-	c := create(t, newNamespace(t), "flame", replicas(2), withCache, version, keepsState)
+	// Without a volume a new session manager knows nothing of the executor managers
+	// of the old one, and they are replaced.
+	c := create(t, newNamespace(t), "flame", replicas(2), withCache, version, withClaim)
 	c.Settled(t)
 	image := c.otherwise(t)
 	for _, test := range []struct {

@@ -62,7 +62,7 @@ func TestBusyExecutorManagersEndTheirTasksFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := create(t, newNamespace(t), "flame", replicas(3), keepsState)
+			c := create(t, newNamespace(t), "flame", replicas(3), withClaim)
 			c.Settled(t)
 			pods := executorsOf(t, c)
 			api := c.Flame(t)
@@ -106,7 +106,7 @@ func areGone(ctx context.Context, c flameCluster, pods uids, want int) error {
 
 func TestSessionManagerIsNotEvictedWhileTasksRun(t *testing.T) {
 	t.Parallel()
-	c := create(t, newNamespace(t), "flame", keepsState)
+	c := create(t, newNamespace(t), "flame", withClaim)
 	c.Settled(t)
 	api := c.Flame(t)
 	api.Session(t, "long", 1, 20000)
