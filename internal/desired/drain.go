@@ -38,9 +38,13 @@ import (
 //     silent for 15 s, and hears from each every 5 s.
 //   - An executor manager that has had no connection to the session manager's port
 //     ($2) for $3 seconds is killed: the cluster was deleted or suspended, or its session
-//     manager is lost, which makes every task that ran pending again. Nothing else
-//     ends this early: the kubelet does not cut a hook short when a pod is deleted
-//     again with a shorter grace period.
+//     manager is lost, and what runs here will run again in any case: Flame gives up
+//     a node that has been disconnected for 30 s. A connection that sends again and
+//     again what nobody confirms is none, though it is open for a quarter of an hour
+//     more: so it is when packets to a pod that was deleted are swallowed. The column
+//     of retransmissions is the one of eight digits between blanks. Nothing
+//     else ends this early: the kubelet does not cut a hook short when a pod is
+//     deleted again with a shorter grace period.
 //   - Without any instance, it is halted, looked at once more (a binding that was
 //     under way may just have connected), and killed. It runs nothing then. SIGTERM
 //     would do no more.
@@ -70,7 +74,7 @@ shows() {
   return 1
 }
 busy() { shows /proc/net/unix " 0001 03 " " $sockets/"; }
-connected() { shows /proc/net/tcp ":$port 01 "; }
+connected() { shows /proc/net/tcp ":$port 01 " " 00000000 "; }
 mkdir -p "$sockets.closed" && chmod 0555 "$sockets.closed"
 mv -T "$sockets" "$sockets.left"
 mv -T "$sockets.closed" "$sockets"
@@ -97,9 +101,13 @@ while runs; do
 done
 exit 0`
 
+// patience is for how many seconds a pod that ends bears that it has no session
+// manager: as long as Flame keeps a node that is disconnected.
+const patience = "30"
+
 // drainHook delays the end of an executor manager's container by drainScript.
 func drainHook() *corev1.Lifecycle {
 	return &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{
-		Command: []string{"/bin/bash", "-c", drainScript, "drain", executorManagerPath, fmt.Sprintf("%04X", naming.BackendPort), "60"},
+		Command: []string{"/bin/bash", "-c", drainScript, "drain", executorManagerPath, fmt.Sprintf("%04X", naming.BackendPort), patience},
 	}}}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/xflops/flame-operator/test/clusters"
 )
@@ -133,6 +134,14 @@ func TestDrain(t *testing.T) {
 			d.cutOff()
 			d.endsIts("killed")
 		},
+		"its connection stays open, but nobody confirms what it sends: it is killed, busy or not": func(d *drain) {
+			d.bound("a")
+			d.start()
+			d.goesOn()
+			d.waits()
+			d.swallow()
+			d.endsIts("killed")
+		},
 		"it ends by itself meanwhile": func(d *drain) {
 			d.bound("a")
 			d.start()
@@ -173,6 +182,7 @@ type drain struct {
 	t       *testing.T
 	port    string
 	cutOff  func()
+	swallow func()
 	path    string
 	sockets string
 	manager *exec.Cmd
@@ -208,7 +218,26 @@ func (d *drain) connectToSessionManager() {
 		_ = connection.Close()
 		_ = listener.Close()
 	}
+	d.swallow = func() {
+		d.t.Helper()
+		swallowAll(d.t, accepted.(*net.TCPConn))
+		_, err := connection.Write([]byte("heartbeat"))
+		require.NoError(d.t, err)
+	}
 	d.t.Cleanup(d.cutOff)
+}
+
+// swallowAll has the kernel drop whatever reaches a connection from now on.
+func swallowAll(t *testing.T, connection *net.TCPConn) {
+	t.Helper()
+	raw, err := connection.SyscallConn()
+	require.NoError(t, err)
+	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	var attached error
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		attached = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing})
+	}))
+	require.NoError(t, attached)
 }
 
 // run starts a process that reads what never comes.
@@ -231,7 +260,7 @@ func (d *drain) start() {
 	container := objects.ExecutorManager.Spec.Containers[0]
 	command := container.Lifecycle.PreStop.Exec.Command
 	own := len(command) - 3
-	require.Equal(d.t, []string{container.Command[0], "1F91", "60"}, command[own:], "the process, the port 8081, the patience")
+	require.Equal(d.t, []string{container.Command[0], "1F91", "30"}, command[own:], "the process, the port 8081, the patience")
 	d.script = exec.Command(command[0], append(command[1:own:own], d.path, d.port, "1")...)
 	d.script.Env = append(os.Environ(), "FLAME_SOCKET_DIR="+d.sockets)
 	var output strings.Builder

@@ -59,10 +59,18 @@ func (k *Kubernetes) Sweep(l Leftovers) error {
 		found, err := k.leftovers(ctx, l)
 		errs := []error{err}
 		for _, object := range found {
-			errs = append(errs, fmt.Errorf("%s is still there", object.GetName()))
+			errs = append(errs, fmt.Errorf("%s is still there", object.GetName()), k.touch(ctx, object))
 		}
 		return errors.Join(errs...)
 	})
+}
+
+// touch changes an object that is being deleted. Kubernetes looks at a namespace that
+// had pods again after half of their longest grace period, which is long for executor
+// managers, or five minutes, unless somebody changes it.
+func (k *Kubernetes) touch(ctx context.Context, object client.Object) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"flame.xflops.io/touched":%q}}}`, time.Now())
+	return client.IgnoreNotFound(k.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch)))
 }
 
 func (k *Kubernetes) leftovers(ctx context.Context, l Leftovers) (found []client.Object, err error) {
