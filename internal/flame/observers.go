@@ -37,6 +37,8 @@ type Observers struct {
 
 	// sound and doubtful hold the clusters whose time has come, or will come.
 	sound, doubtful workqueue.TypedDelayingInterface[types.NamespacedName]
+	// asked holds the clusters whose sessions have to be asked for lost tasks.
+	asked workqueue.TypedInterface[types.NamespacedName]
 	// changed holds the clusters that a reconciler has to look at.
 	changed workqueue.TypedInterface[types.NamespacedName]
 	events  chan event.GenericEvent
@@ -61,6 +63,10 @@ type cluster struct {
 	woken bool
 	// cancel ends the observation that is under way, if there is one.
 	cancel context.CancelFunc
+	// asksAt is when its sessions may be asked for lost tasks again, and endAsk
+	// ends that while it is under way.
+	asksAt time.Time
+	endAsk context.CancelFunc
 }
 
 // NewObservers returns observers that do nothing before they are started. Without
@@ -72,6 +78,7 @@ func NewObservers(dial Dialer, clk clock.WithTicker) *Observers {
 	return &Observers{
 		dial: dial, clock: clk, random: rand.Float64,
 		sound: queue(), doubtful: queue(),
+		asked:    workqueue.NewTyped[types.NamespacedName](),
 		changed:  workqueue.NewTyped[types.NamespacedName](),
 		events:   make(chan event.GenericEvent),
 		clusters: map[types.NamespacedName]*cluster{},
@@ -186,5 +193,8 @@ func (o *Observers) pause(c *cluster) time.Duration {
 func (c *cluster) stop() {
 	if c.cancel != nil {
 		c.cancel()
+	}
+	if c.endAsk != nil {
+		c.endAsk()
 	}
 }

@@ -24,6 +24,8 @@ const (
 	// doubtfulWorkers is how many of those that failed are asked at once. One that
 	// hangs takes a worker for the whole of observeTimeout.
 	doubtfulWorkers = 8
+	// askWorkers is how many are asked for lost tasks at once.
+	askWorkers = 2
 )
 
 // Start observes until the context ends, and returns when all is quiet again.
@@ -36,11 +38,15 @@ func (o *Observers) Start(ctx context.Context) error {
 	}
 	work(soundWorkers, o.sound)
 	work(doubtfulWorkers, o.doubtful)
+	for range askWorkers {
+		group.Go(func() { each(o.asked, func(name types.NamespacedName) { o.askLost(ctx, name) }) })
+	}
 	group.Go(func() { each(o.changed, func(name types.NamespacedName) { o.announce(ctx, name) }) })
 
 	<-ctx.Done()
 	o.sound.ShutDown()
 	o.doubtful.ShutDown()
+	o.asked.ShutDown()
 	o.changed.ShutDown()
 	group.Wait()
 	return nil
@@ -125,6 +131,7 @@ func (o *Observers) end(name types.NamespacedName, c *cluster, seen observation.
 	} else {
 		c.failures = 0
 		c.latest = before.Seen(seen)
+		o.asked.Add(name)
 	}
 	if observation.Changed(before, c.latest) {
 		o.changed.Add(name)
@@ -192,14 +199,4 @@ func (o *Observers) Unbind(ctx context.Context, name types.NamespacedName, execu
 // Unregister does what Client.Unregister does.
 func (o *Observers) Unregister(ctx context.Context, name types.NamespacedName, executor string) error {
 	return o.act(name, func(client *Client) error { return client.Unregister(ctx, executor) })
-}
-
-// LostTasks does what Client.LostTasks does.
-func (o *Observers) LostTasks(ctx context.Context, name types.NamespacedName, session string) (int, error) {
-	lost := 0
-	err := o.act(name, func(client *Client) (err error) {
-		lost, err = client.LostTasks(ctx, session)
-		return err
-	})
-	return lost, err
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
@@ -124,45 +123,4 @@ func (c *Client) Resync(ctx context.Context, node string) error {
 func (p ports) register(ctx context.Context, node *flamev1.Node, executors []*flamev1.Executor) error {
 	result, err := p.backend.RegisterNode(ctx, &flamev1.RegisterNodeRequest{Node: node, Executors: executors})
 	return answered(result, err, "register node %q", node.GetMetadata().GetName())
-}
-
-// LostTasks returns how many of a session's tasks are lost from Flame's queue:
-// pending, but not counted as such, so that nothing ever runs them before the
-// session manager starts anew. All tasks are fetched for it with their data, so
-// ask only of sessions in which nothing is pending and nothing runs; of others
-// the answer may be wrong by what moves meanwhile.
-func (c *Client) LostTasks(ctx context.Context, session string) (int, error) {
-	lost := 0
-	err := c.with(ctx, observeTimeout, func(ctx context.Context, flame ports) error {
-		listed, err := flame.pendingTasks(ctx, session)
-		if err != nil {
-			return err
-		}
-		now, err := flame.frontend.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: session})
-		if err != nil {
-			return failed(err, "get session %q", session)
-		}
-		lost = max(0, listed-int(now.GetStatus().GetPending()))
-		return nil
-	})
-	return lost, err
-}
-
-func (p ports) pendingTasks(ctx context.Context, session string) (int, error) {
-	stream, err := p.frontend.ListTask(ctx, &flamev1.ListTaskRequest{SessionId: session})
-	if err != nil {
-		return 0, failed(err, "list the tasks of session %q", session)
-	}
-	pending := 0
-	for {
-		task, err := stream.Recv()
-		switch {
-		case errors.Is(err, io.EOF):
-			return pending, nil
-		case err != nil:
-			return 0, failed(err, "list the tasks of session %q", session)
-		case task.GetStatus().GetState() == flamev1.TaskState_TASK_STATE_PENDING:
-			pending++
-		}
-	}
 }

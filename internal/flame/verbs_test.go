@@ -189,16 +189,3 @@ func TestCordon(t *testing.T) {
 		})
 	}
 }
-
-func TestLostTasksArePendingAndNotCounted(t *testing.T) {
-	server, client := dial(t, observation.Observation{Sessions: []observation.Session{session("s", 2, 1)}})
-	lost, err := client.LostTasks(t.Context(), "s")
-	require.NoError(t, err)
-	assert.Zero(t, lost)
-	server.LoseTasks("s", 3)
-	lost, err = client.LostTasks(t.Context(), "s")
-	require.NoError(t, err)
-	assert.Equal(t, 3, lost)
-	_, err = client.LostTasks(t.Context(), "nobody")
-	assert.ErrorIs(t, err, observation.ErrAnswer)
-}

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -160,24 +161,65 @@ func TestOperatorUnbindsOnlyAnExecutorThatRunsATask(t *testing.T) {
 	require.ErrorIs(t, c.operator().Unbind(t.Context(), c.observe().Executors[0].ID), flame.ErrMayWait, "while it waits")
 	c.createTasks("s", 1, 0)
 	c.succeeds(3)
-	lost, err := c.operator().LostTasks(t.Context(), "s")
-	require.NoError(t, err)
-	assert.Zero(t, lost)
+	assert.Empty(t, c.lost("s"))
+}
+
+// lost is what the operator finds lost of a session, and is empty while it cannot
+// be told.
+func (c *cluster) lost(session string) []int64 {
+	c.t.Helper()
+	answers, err := c.operator().LostTasks(c.t.Context(), []observation.Ask{{Session: session}})
+	require.NoError(c.t, err)
+	require.Len(c.t, answers, 1)
+	return answers[0].Tasks
 }
 
 func TestOperatorNoticesLostTasks(t *testing.T) {
 	c := newCluster(t)
-	c.sessionManager()
+	sessionManager := c.sessionManager()
 	c.executorManager("node")
 	c.createSession("s")
-	c.createTasks("s", 1, 0)
-	c.succeeds(1)
+	assert.Empty(t, c.lost("s"), "of a session without a task")
+	c.createTasks("s", 3, 0)
+	c.succeeds(3)
+	assert.Empty(t, c.lost("s"), "of one whose tasks have all ended")
 	c.unbind(c.executors("node")[0])
 	c.createTasks("s", 1, 0)
 	c.eventually(5*time.Second, "a task is lost", func() bool {
-		lost, err := c.operator().LostTasks(t.Context(), "s")
-		require.NoError(t, err)
-		return lost == 1 && c.counts("s") == [4]int32{0, 0, 1, 0}
+		return slices.Equal(c.lost("s"), []int64{4}) && c.counts("s") == [4]int32{0, 0, 3, 0}
+	})
+
+	// Its session goes on with others, and still lacks it.
+	c.createTasks("s", 2, 0)
+	c.eventually(lasts(60*time.Second)+30*time.Second, "others run", func() bool { return c.counts("s") == [4]int32{0, 0, 5, 0} })
+	assert.Equal(t, []int64{4}, c.lost("s"))
+	answers, err := c.operator().LostTasks(t.Context(), []observation.Ask{{Session: "s", Known: []int64{4}}})
+	require.NoError(t, err)
+	assert.Equal(t, []int64{4}, answers[0].Tasks)
+
+	sessionManager.kill()
+	c.sessionManager()
+	c.eventually(lasts(10*time.Second)+30*time.Second, "it runs", func() bool { return c.counts("s") == [4]int32{0, 0, 6, 0} })
+	answers, err = c.operator().LostTasks(t.Context(), []observation.Ask{{Session: "s", Known: []int64{4}}})
+	require.NoError(t, err)
+	assert.Empty(t, answers[0].Tasks, "and is lost no longer")
+}
+
+func TestOperatorMistakesNoWaitingTaskForALostOne(t *testing.T) {
+	c := newCluster(t)
+	c.sessionManager()
+	c.createSession("s")
+	c.createTasks("s", 3, 100*time.Millisecond)
+	assert.Empty(t, c.lost("s"), "while there is no executor manager")
+	c.executorManager("node")
+	c.never(lasts(20*time.Second)+time.Second, "one that has started since is lost", func() bool {
+		if c.counts("s")[0] == 0 {
+			c.createTasks("s", 1, 10*time.Millisecond)
+		}
+		// Once is a suspicion only: it may be about to start.
+		first := c.lost("s")
+		time.Sleep(200 * time.Millisecond)
+		return slices.ContainsFunc(c.lost("s"), func(id int64) bool { return slices.Contains(first, id) })
 	})
 }
 

@@ -30,9 +30,9 @@ type Call struct {
 type Server struct {
 	mu       sync.Mutex
 	state    observation.Observation
-	lost     map[string]int
+	lost     map[string][]int64
 	calls    []Call
-	lists    int
+	counts   map[string]int
 	inFlight int
 	peak     int
 
@@ -43,14 +43,14 @@ type Server struct {
 	released chan struct{}
 	// drains is how long the end of a node's stream goes unnoticed.
 	drains time.Duration
-	// before runs before a call of the backend takes effect.
+	// before runs before a call takes effect.
 	before func(verb string)
 }
 
 func newServer() *Server {
 	released := make(chan struct{})
 	close(released)
-	return &Server{lost: map[string]int{}, released: released}
+	return &Server{lost: map[string][]int64{}, counts: map[string]int{}, released: released}
 }
 
 // Set lets the server list other sessions, executors and nodes.
@@ -74,12 +74,12 @@ func (s *Server) State() observation.Observation {
 	return o
 }
 
-// LoseTasks takes pending tasks out of a session's count, as an executor does
-// that was unbound while it waited.
-func (s *Server) LoseTasks(session string, tasks int) {
+// LoseTasks gives a session tasks that are pending and not counted, as an executor
+// leaves them that was unbound while it waited. They are all that it has lost.
+func (s *Server) LoseTasks(session string, ids ...int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lost[session] = tasks
+	s.lost[session] = ids
 }
 
 // GiveUp does what Flame does 30 s after a node began to drain: its executors go,
@@ -144,7 +144,7 @@ func (s *Server) Answer() {
 	}
 }
 
-// BeforeCall has a function run before each call of the backend takes effect,
+// BeforeCall has a function run before each call takes effect,
 // for what happens at the worst moment. It may change the server.
 func (s *Server) BeforeCall(f func(verb string)) {
 	s.mu.Lock()
@@ -163,7 +163,14 @@ func (s *Server) Calls() []Call {
 func (s *Server) Observed() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lists
+	return s.counts["ListSession"]
+}
+
+// TaskLists returns how often the tasks of a session were listed.
+func (s *Server) TaskLists() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts["ListTask"]
 }
 
 // Peak returns how many calls there were at the same time, at most.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"path"
 	"slices"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
@@ -17,16 +18,14 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// note counts observations, and runs what a test wants to happen before a call.
+// note counts a call, and runs what a test wants to happen before a call.
 func (s *Server) note(method string) {
 	verb := path.Base(method)
 	s.mu.Lock()
-	if verb == "ListSession" {
-		s.lists++
-	}
+	s.counts[verb]++
 	before := s.before
 	s.mu.Unlock()
-	if before != nil && path.Dir(method) == "/"+flamev1.Backend_ServiceDesc.ServiceName {
+	if before != nil {
 		before(verb)
 	}
 }
@@ -69,23 +68,67 @@ func (f *frontend) GetSession(_ context.Context, req *flamev1.GetSessionRequest)
 	return nil, status.Errorf(codes.NotFound, "%s", req.GetSessionId())
 }
 
+// tasks returns a session's tasks by their IDs, which begin with 1: lost ones
+// where they are, and those that are counted around them.
+func (f *frontend) tasks(ctx context.Context, session string) ([]*flamev1.Task, error) {
+	ssn, err := f.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: session})
+	if err != nil {
+		return nil, err
+	}
+	f.server.mu.Lock()
+	lost := f.server.lost[session]
+	f.server.mu.Unlock()
+	var states []flamev1.TaskState
+	for _, counted := range []struct {
+		state flamev1.TaskState
+		count int32
+	}{
+		{flamev1.TaskState_TASK_STATE_SUCCEED, ssn.GetStatus().GetSucceed()},
+		{flamev1.TaskState_TASK_STATE_FAILED, ssn.GetStatus().GetFailed()},
+		{flamev1.TaskState_TASK_STATE_CANCELLED, ssn.GetStatus().GetCancelled()},
+		{flamev1.TaskState_TASK_STATE_RUNNING, ssn.GetStatus().GetRunning()},
+		{flamev1.TaskState_TASK_STATE_PENDING, ssn.GetStatus().GetPending()},
+	} {
+		states = append(states, slices.Repeat([]flamev1.TaskState{counted.state}, int(counted.count))...)
+	}
+	var tasks []*flamev1.Task
+	for id := int64(1); len(states) > 0 || slices.Contains(lost, id); id++ {
+		state := flamev1.TaskState_TASK_STATE_PENDING
+		if !slices.Contains(lost, id) {
+			state, states = states[0], states[1:]
+		}
+		tasks = append(tasks, &flamev1.Task{
+			Metadata: named(strconv.FormatInt(id, 10)), Status: &flamev1.TaskStatus{State: state},
+		})
+	}
+	return tasks, nil
+}
+
+func (f *frontend) GetTask(ctx context.Context, req *flamev1.GetTaskRequest) (*flamev1.Task, error) {
+	tasks, err := f.tasks(ctx, req.GetSessionId())
+	if err != nil {
+		return nil, err
+	}
+	id, err := strconv.Atoi(req.GetTaskId())
+	switch {
+	case err != nil:
+		return nil, status.Error(codes.InvalidArgument, "invalid task id")
+	case id < 1 || id > len(tasks):
+		return nil, status.Errorf(codes.NotFound, "%d", id)
+	}
+	return tasks[id-1], nil
+}
+
+// ListTask lists in no order, as Flame does.
 func (f *frontend) ListTask(req *flamev1.ListTaskRequest, stream grpc.ServerStreamingServer[flamev1.Task]) error {
-	ssn, err := f.GetSession(stream.Context(), &flamev1.GetSessionRequest{SessionId: req.GetSessionId()})
+	tasks, err := f.tasks(stream.Context(), req.GetSessionId())
 	if err != nil {
 		return err
 	}
-	f.server.mu.Lock()
-	lost := f.server.lost[req.GetSessionId()]
-	f.server.mu.Unlock()
-	for state, count := range map[flamev1.TaskState]int{
-		flamev1.TaskState_TASK_STATE_PENDING: int(ssn.GetStatus().GetPending()) + lost,
-		flamev1.TaskState_TASK_STATE_RUNNING: int(ssn.GetStatus().GetRunning()),
-		flamev1.TaskState_TASK_STATE_SUCCEED: int(ssn.GetStatus().GetSucceed()),
-	} {
-		for range count {
-			if err := stream.Send(&flamev1.Task{Status: &flamev1.TaskStatus{State: state}}); err != nil {
-				return err
-			}
+	slices.Reverse(tasks)
+	for _, task := range tasks {
+		if err := stream.Send(task); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -29,6 +29,8 @@ type Latest struct {
 	Observation *Observation
 	// Track is what is remembered with it.
 	Track Track
+	// Inquiries are what is known of lost tasks, by the IDs of open sessions.
+	Inquiries map[string]Inquiry
 	// Err is why the last try failed, and nil if it did not. FailingSince is when
 	// the first of the tries began that have failed in a row.
 	Err          error
@@ -45,7 +47,7 @@ func (l Latest) Fresh(now time.Time, within time.Duration) bool {
 
 // Seen returns what is known after an observation.
 func (l Latest) Seen(o Observation) Latest {
-	return Latest{Observation: &o, Track: Next(l.Track, o)}
+	return Latest{Observation: &o, Track: Next(l.Track, o), Inquiries: l.keepInquiries(o)}
 }
 
 // Failed returns what is known after a try that began at a time and failed: what
@@ -71,7 +73,8 @@ func (l Latest) Fenced(node string, at time.Time) Latest {
 //   - a node came, went, changed its state or what it has to give,
 //   - a node has been idle often enough to count as idle,
 //   - an executor came, went, changed its state or its session,
-//   - an open session came or went, or what it asks for changed.
+//   - an open session came or went, or what it asks for changed,
+//   - a task is known to be lost, or no longer.
 //
 // Tasks that ended, closed sessions and the passing of time are no reason.
 func Changed(before, after Latest) bool {
@@ -85,7 +88,8 @@ func Changed(before, after Latest) bool {
 	return !slices.Equal(a.Nodes, b.Nodes) ||
 		!slices.Equal(a.Executors, b.Executors) ||
 		!slices.EqualFunc(open(a.Sessions), open(b.Sessions), sameDemand) ||
-		!equalIdleness(before.Track, after.Track)
+		!equalIdleness(before.Track, after.Track) ||
+		!sameLosses(before, after)
 }
 
 func open(sessions []Session) []Session {

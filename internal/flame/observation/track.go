@@ -21,6 +21,8 @@ type Track struct {
 	Nodes map[string]NodeTrack
 	// Executors are by ID.
 	Executors map[string]ExecutorTrack
+	// Sessions are the open ones, by ID.
+	Sessions map[string]SessionTrack
 	// StalledSince is since when tasks of open sessions have waited while none
 	// started or ended and no executor changed. It is zero while work goes on or
 	// none waits. A scheduler that is dead looks like this; so does a cluster
@@ -76,6 +78,7 @@ func Next(previous Track, o Observation) Track {
 			next.Nodes[name] = previous.Nodes[name].next(Node{Name: name, State: Absent}, true, o.At)
 		}
 	}
+	next.Sessions = trackSessions(previous, next, o)
 	if waits(o) {
 		next.StalledSince = o.At
 		if !previous.StalledSince.IsZero() && next.tally == previous.tally && maps.Equal(next.Executors, previous.Executors) {

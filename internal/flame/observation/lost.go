@@ -1,0 +1,243 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package observation
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A task is lost when an executor that was told to leave its session takes it out
+// of the queue and drops it: it is pending for good, and in none of its session's
+// counts, so that no list of sessions shows it. Only the session's tasks do.
+//
+// A session whose tasks merely wait counts them, whatever they wait for: an
+// executor, the end of a drain, a retry, a scheduler that stands still. So only
+// sessions that count no pending task are asked. There a task that is pending all
+// the same is lost, or was taken from the queue a moment ago and is about to run;
+// the second is told from the first by asking again.
+const (
+	// confirmAfter is how long after the first answer the second is asked for.
+	confirmAfter = 15 * time.Second
+	// askChangedAfter and askUnchangedAfter are the times between two looks at a
+	// session, depending on whether its counts or its executors have changed since.
+	askChangedAfter   = 30 * time.Second
+	askUnchangedAfter = 10 * time.Minute
+	// maxAsks is how many sessions are asked of at a time.
+	maxAsks = 16
+)
+
+// Ask names a session to be asked for lost tasks.
+type Ask struct {
+	Session string
+	// Known are the IDs of those that are known to be lost.
+	Known []int64
+}
+
+// Answer is what became of an Ask.
+type Answer struct {
+	Session string
+	// At is just before Flame was asked.
+	At time.Time
+	// Unclear says that tasks came or moved meanwhile, so that nothing is known.
+	Unclear bool
+	// Tasks are the IDs of the tasks that were pending while none was counted so,
+	// in ascending order.
+	Tasks []int64
+}
+
+// Inquiry is what is known of the lost tasks of a session.
+type Inquiry struct {
+	// At is when it was asked of last.
+	At time.Time
+	// Suspects are the tasks of the last answer, and Lost those of them that were
+	// in the one before too.
+	Suspects, Lost []int64
+
+	// created tells the session from a later one of its ID.
+	created time.Time
+}
+
+// Loss is what a session has lost.
+type Loss struct {
+	Session string
+	// Tasks are the IDs of its lost tasks, in ascending order.
+	Tasks []int64
+}
+
+// SessionTrack is what is remembered of an open session.
+type SessionTrack struct {
+	// Changed is when one of its counts or executors was first seen as it is.
+	Changed time.Time
+
+	counts counts
+}
+
+// counts is where the tasks of a session are.
+type counts struct{ pending, running, ended int }
+
+func countsOf(s Session) counts {
+	return counts{s.Pending, s.Running, s.Succeeded + s.Failed + s.Cancelled}
+}
+
+// Tasks is the number of its tasks that are counted: all but the lost ones.
+func (s Session) Tasks() int { return s.Pending + s.Running + s.Succeeded + s.Failed + s.Cancelled }
+
+// SameTasks says whether two looks at a session counted the same.
+func (s Session) SameTasks(other Session) bool { return countsOf(s) == countsOf(other) }
+
+// trackSessions returns what is remembered of open sessions after one more
+// observation.
+func trackSessions(previous, next Track, o Observation) map[string]SessionTrack {
+	moved := map[string]bool{}
+	for id, now := range next.Executors {
+		if was := previous.Executors[id]; was != now {
+			moved[was.Session], moved[now.Session] = true, true
+		}
+	}
+	for id, was := range previous.Executors {
+		if _, listed := next.Executors[id]; !listed {
+			moved[was.Session] = true
+		}
+	}
+	sessions := map[string]SessionTrack{}
+	for _, s := range o.Sessions {
+		if !s.Open {
+			continue
+		}
+		was, known := previous.Sessions[s.ID]
+		if now := countsOf(s); !known || was.counts != now || moved[s.ID] {
+			was = SessionTrack{Changed: o.At, counts: now}
+		}
+		sessions[s.ID] = was
+	}
+	return sessions
+}
+
+// Asks returns the sessions that have to be asked for lost tasks at a time, the
+// longest overdue first, and not too many.
+func (l Latest) Asks(now time.Time) []Ask {
+	if !l.Known() {
+		return nil
+	}
+	type candidate struct {
+		Ask
+		due time.Time
+	}
+	var candidates []candidate
+	for _, s := range l.Observation.Sessions {
+		inquiry := l.Inquiries[s.ID]
+		if due := inquiry.due(l.Track.Sessions[s.ID].Changed); s.countsNoPending() && !now.Before(due) {
+			candidates = append(candidates, candidate{Ask{s.ID, inquiry.known()}, due})
+		}
+	}
+	slices.SortStableFunc(candidates, func(a, b candidate) int { return a.due.Compare(b.due) })
+	var asks []Ask
+	for _, c := range candidates[:min(len(candidates), maxAsks)] {
+		asks = append(asks, c.Ask)
+	}
+	return asks
+}
+
+// countsNoPending says whether a session is one that may be asked.
+func (s Session) countsNoPending() bool { return s.Open && s.Pending == 0 }
+
+func (i Inquiry) confirmed() bool { return len(i.Suspects) == len(i.Lost) }
+
+// known is what need not be confirmed.
+func (i Inquiry) known() []int64 {
+	if !i.confirmed() {
+		return nil
+	}
+	return i.Lost
+}
+
+func (i Inquiry) due(changed time.Time) time.Time {
+	switch {
+	case i.At.IsZero():
+		return time.Time{}
+	case !i.confirmed():
+		return i.At.Add(confirmAfter)
+	case changed.After(i.At):
+		return i.At.Add(askChangedAfter)
+	default:
+		return i.At.Add(askUnchangedAfter)
+	}
+}
+
+// Told returns what is known after answers.
+func (l Latest) Told(answers []Answer) Latest {
+	if !l.Known() {
+		return l
+	}
+	inquiries := l.keepInquiries(*l.Observation)
+	for _, answer := range answers {
+		i := slices.IndexFunc(l.Observation.Sessions, func(s Session) bool { return s.ID == answer.Session })
+		if i < 0 || !l.Observation.Sessions[i].Open {
+			continue
+		}
+		inquiry := inquiries[answer.Session]
+		inquiry.At, inquiry.created = answer.At, l.Observation.Sessions[i].CreatedAt
+		if !answer.Unclear {
+			inquiry.Lost = both(inquiry.Suspects, answer.Tasks)
+			inquiry.Suspects = answer.Tasks
+		}
+		inquiries[answer.Session] = inquiry
+	}
+	l.Inquiries = inquiries
+	return l
+}
+
+// both returns what is in both of two lists, as the second has it.
+func both(a, b []int64) []int64 {
+	var in []int64
+	for _, id := range b {
+		if slices.Contains(a, id) {
+			in = append(in, id)
+		}
+	}
+	return in
+}
+
+// keepInquiries copies those of the sessions that are open in an observation.
+func (l Latest) keepInquiries(o Observation) map[string]Inquiry {
+	kept := map[string]Inquiry{}
+	for _, s := range o.Sessions {
+		if inquiry, found := l.Inquiries[s.ID]; found && s.Open && inquiry.created.Equal(s.CreatedAt) {
+			kept[s.ID] = inquiry
+		}
+	}
+	return kept
+}
+
+// Losses returns what open sessions have lost, sorted by their IDs. It takes the
+// time at which the session manager started: that puts every task back into the
+// queue.
+func (l Latest) Losses(started time.Time) []Loss {
+	var losses []Loss
+	for session, inquiry := range l.Inquiries {
+		if len(inquiry.Lost) > 0 && inquiry.At.After(started) {
+			losses = append(losses, Loss{session, inquiry.Lost})
+		}
+	}
+	slices.SortFunc(losses, func(a, b Loss) int { return cmp.Compare(a.Session, b.Session) })
+	return losses
+}
+
+// Inquired says whether Losses are complete: each session that may be asked was,
+// and nothing waits to be confirmed. They are not for a moment after the operator
+// or a session has started.
+func (l Latest) Inquired() bool {
+	return l.Known() && !slices.ContainsFunc(l.Observation.Sessions, func(s Session) bool {
+		inquiry := l.Inquiries[s.ID]
+		return s.countsNoPending() && (inquiry.At.IsZero() || !inquiry.confirmed())
+	})
+}
+
+func sameLosses(a, b Latest) bool {
+	return slices.EqualFunc(a.Losses(time.Time{}), b.Losses(time.Time{}), func(a, b Loss) bool {
+		return a.Session == b.Session && slices.Equal(a.Tasks, b.Tasks)
+	})
+}
