@@ -11,13 +11,14 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// announce emits an event for every condition whose status or reason changed.
+// announce emits an event for every condition whose status or reason changed, and
+// for tasks that are lost in addition to others.
 // It is called after the conditions were stored, so that no event tells of what
 // never became true.
 func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, before []metav1.Condition) {
 	for _, condition := range cluster.Status.Conditions {
 		old := meta.FindStatusCondition(before, condition.Type)
-		if old != nil && old.Status == condition.Status && old.Reason == condition.Reason {
+		if old != nil && old.Status == condition.Status && old.Reason == condition.Reason && !losesMore(*old, condition) {
 			continue
 		}
 		if old == nil && !worthTelling(condition) {
@@ -25,6 +26,11 @@ func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, b
 		}
 		r.Recorder.Eventf(cluster, nil, eventType(condition), condition.Reason, condition.Type, "%s", condition.Message)
 	}
+}
+
+// losesMore reports whether a condition names other lost tasks than before.
+func losesMore(old, now metav1.Condition) bool {
+	return now.Reason == flamev1alpha1.ReasonTasksLost && old.Message != now.Message
 }
 
 // worthTelling leaves out what a cluster that was just made always says.
@@ -37,7 +43,7 @@ func eventType(condition metav1.Condition) string {
 	switch condition.Reason {
 	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonCrashing, flamev1alpha1.ReasonConfigError,
 		flamev1alpha1.ReasonInvalid, flamev1alpha1.ReasonError, flamev1alpha1.ReasonUpdateStopped,
-		flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas:
+		flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas, flamev1alpha1.ReasonTasksLost:
 		return corev1.EventTypeWarning
 	}
 	return corev1.EventTypeNormal

@@ -89,6 +89,9 @@ const (
 	// ReasonNotScheduling means that the session manager answers and leaves tasks
 	// waiting that executor managers have room for.
 	ReasonNotScheduling = "NotScheduling"
+	// ReasonTasksLost means that the session manager works, and has lost tasks from
+	// its queue; the message says which and what brings them back.
+	ReasonTasksLost = "TasksLost"
 	// ReasonValid means that the spec can run.
 	ReasonValid = "Valid"
 	// ReasonInvalid means that the spec cannot run as it is.

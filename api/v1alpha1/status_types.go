@@ -142,6 +142,13 @@ type LoadStatus struct {
 	// tasksRunning is the number of tasks that run.
 	// +optional
 	TasksRunning int32 `json:"tasksRunning"`
+
+	// tasksLost is the number of tasks of open sessions that are pending and that
+	// Flame's queue does not have, so that nothing runs them before the session
+	// manager starts anew. They are not among tasksPending. Such a task is found
+	// within minutes, once no other task of its session is pending.
+	// +optional
+	TasksLost int32 `json:"tasksLost"`
 }
 
 // AutoscalingStatus is what autoscaling decided last, and what it has to remember

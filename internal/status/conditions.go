@@ -115,6 +115,9 @@ func ReplacesSessionManager(status flamev1alpha1.FlameClusterStatus) bool {
 }
 
 func (c *computation) sessionManagerReady() verdict {
+	if c.sessionManager.ready() && c.lost.count > 0 {
+		return verdict{true, flamev1alpha1.ReasonTasksLost, c.lost.message}
+	}
 	return verdict{c.sessionManager.ready(), c.sessionManager.reason, "the session manager " + c.sessionManager.message}
 }
 
@@ -213,7 +216,11 @@ func (c *computation) ready() verdict {
 	if len(missing) > 0 {
 		return verdict{false, flamev1alpha1.ReasonNotReady, strings.Join(missing, "; ")}
 	}
-	return verdict{true, flamev1alpha1.ReasonReady, fmt.Sprintf("the session manager and %d executor managers are ready", c.executors.ready)}
+	message := fmt.Sprintf("the session manager and %d executor managers are ready", c.executors.ready)
+	if c.lost.count > 0 {
+		message += fmt.Sprintf("; %d tasks are lost, see %s", c.lost.count, flamev1alpha1.ConditionSessionManagerReady)
+	}
+	return verdict{true, flamev1alpha1.ReasonReady, message}
 }
 
 // withoutNames takes the names of executor manager pods out of an error.

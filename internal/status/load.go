@@ -45,6 +45,7 @@ func (c *computation) load() *flamev1alpha1.LoadStatus {
 		SessionsBlocked: int32(blocked),
 		TasksPending:    int32(load.PendingTasks),
 		TasksRunning:    int32(load.RunningTasks),
+		TasksLost:       c.lost.count,
 	}
 }
 

@@ -60,6 +60,7 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 	c := &computation{Facts: f, old: f.Cluster.Status}
 	c.executors = countExecutors(f)
 	c.sessionManager = c.sessionManagerHealth()
+	c.lost = c.countLost()
 	c.conditions()
 	return flamev1alpha1.FlameClusterStatus{
 		Conditions:         c.list,
@@ -90,6 +91,7 @@ type computation struct {
 	old            flamev1alpha1.FlameClusterStatus
 	executors      executors
 	sessionManager health
+	lost           lostTasks
 	list           []conditionOf
 }
 

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+)
+
+const (
+	// namedSessions, namedTasks and namedLength bound what a message names: so many
+	// sessions, tasks of each, and letters of an ID.
+	namedSessions, namedTasks, namedLength = 3, 5, 63
+)
+
+// lostTasks is how many tasks are lost from Flame's queue, and what is to be said
+// of it.
+type lostTasks struct {
+	count   int32
+	message string
+}
+
+// countLost keeps what was said before until it is known again, which takes a
+// moment after a start of the operator.
+func (c *computation) countLost() lostTasks {
+	before := meta.FindStatusCondition(c.old.Conditions, flamev1alpha1.ConditionSessionManagerReady)
+	if before != nil && before.Reason == flamev1alpha1.ReasonTasksLost && c.old.Load != nil && !c.Flame.Inquired() {
+		return lostTasks{c.old.Load.TasksLost, before.Message}
+	}
+	losses := c.Flame.Losses(startOf(c.SessionManager))
+	count := 0
+	for _, loss := range losses {
+		count += len(loss.Tasks)
+	}
+	if count == 0 {
+		return lostTasks{}
+	}
+	cure := "change an annotation in sessionManager.podTemplate to have it replaced, which brings them back"
+	if !outlivesPod(c.Cluster.Spec.SessionManager.Storage) {
+		cure = "they cannot be brought back, because sessionManager.storage does not outlive the pod; give their work to a new session"
+	}
+	return lostTasks{int32(count), fmt.Sprintf("the session manager is ready, but %d tasks are lost from its queue (%s): %s",
+		count, nameLosses(losses), cure)}
+}
+
+// outlivesPod reports whether sessions are there again after a replacement. Where
+// a URI leads is not known here.
+func outlivesPod(storage flamev1alpha1.SessionManagerStorage) bool {
+	if storage.URISecretRef != nil {
+		return true
+	}
+	return storage.Type != flamev1alpha1.StorageNone && (storage.VolumeClaimTemplate != nil || storage.ExistingClaim != "")
+}
+
+func nameLosses(losses []observation.Loss) string {
+	sessions := make([]string, 0, len(losses))
+	for _, loss := range losses {
+		tasks := make([]string, 0, len(loss.Tasks))
+		for _, id := range loss.Tasks {
+			tasks = append(tasks, strconv.FormatInt(id, 10))
+		}
+		session := loss.Session
+		if len(session) > namedLength {
+			session = session[:namedLength] + "…"
+		}
+		sessions = append(sessions, fmt.Sprintf("session %q: %s", session, some(tasks, namedTasks, ", ")))
+	}
+	return some(sessions, namedSessions, "; ")
+}
+
+// some joins the first of a list.
+func some(list []string, most int, separator string) string {
+	if len(list) > most {
+		list = append(list[:most:most], "…")
+	}
+	return strings.Join(list, separator)
+}
