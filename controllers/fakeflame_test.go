@@ -32,6 +32,9 @@ type fakeFlame struct {
 	states    map[string]observation.NodeState
 	sessions  []observation.Session
 	executors []observation.Executor
+	// lost are the tasks that sessions have lost, and lostAt is when that was told.
+	lost   map[string][]int64
+	lostAt time.Time
 	// calls are what it was asked to do.
 	calls []string
 }
@@ -48,7 +51,7 @@ func (f *fakeFlame) Wake(types.NamespacedName) {}
 
 func (f *fakeFlame) SetInterval(types.NamespacedName, time.Duration) {}
 
-// Latest is what two observations in a row showed.
+// Latest is what two observations in a row showed, and two answers about lost tasks.
 func (f *fakeFlame) Latest(name types.NamespacedName) observation.Latest {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -64,7 +67,11 @@ func (f *fakeFlame) Latest(name types.NamespacedName) observation.Latest {
 	}
 	o.Nodes = append(o.Nodes, f.ghosts...)
 	slices.SortFunc(o.Nodes, func(a, b observation.Node) int { return strings.Compare(a.Name, b.Name) })
-	return observation.Latest{}.Seen(o).Seen(o)
+	var answers []observation.Answer
+	for session, tasks := range f.lost {
+		answers = append(answers, observation.Answer{Session: session, At: f.lostAt, Tasks: tasks})
+	}
+	return observation.Latest{}.Seen(o).Seen(o).Told(answers).Told(answers)
 }
 
 func (f *fakeFlame) node(name string) observation.Node {
