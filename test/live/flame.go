@@ -32,13 +32,25 @@ var reconnect = backoff.Config{BaseDelay: interval, Multiplier: 1.5, Jitter: 0.2
 // Flame returns a client that reaches the session manager's pod of the moment.
 func (c Cluster) Flame(t *testing.T) Flame {
 	t.Helper()
+	return Flame{flamev1.NewFrontendClient(c.connect(t, naming.FrontendPort))}
+}
+
+// Backend returns a client of the port that executor managers and the operator
+// use, for what must not happen.
+func (c Cluster) Backend(t *testing.T) flamev1.BackendClient {
+	t.Helper()
+	return flamev1.NewBackendClient(c.connect(t, naming.BackendPort))
+}
+
+func (c Cluster) connect(t *testing.T, port int32) *grpc.ClientConn {
+	t.Helper()
 	connection, err := grpc.NewClient("passthrough:///session-manager",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: oneLook}),
-		grpc.WithContextDialer(c.k.forwardTo(c.Namespace, naming.SessionManager(c.Name), naming.FrontendPort)))
+		grpc.WithContextDialer(c.k.forwardTo(c.Namespace, naming.SessionManager(c.Name), port)))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
-	return Flame{flamev1.NewFrontendClient(connection)}
+	return connection
 }
 
 // Session opens a session of tasks that take some milliseconds each.
