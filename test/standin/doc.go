@@ -55,6 +55,7 @@
 //	bound again at once                                           LosesNothing
 //	A waiting one drops the next task, which comes back with the  TestUnbindOfAWaitingExecutor-
 //	next restart                                                  DropsTheNextTask
+//	Tasks are numbered from 1 without a gap, lost ones too        TestOperatorNoticesLostTasks
 //	Unbound while its pod's hook halts it, and kept from          TestDrainUnderConstantLoad-
 //	another instance, it loses and repeats nothing                LosesAndRepeatsNothing
 //	An executor without its instance's socket stays Binding, and  TestDrainKeepsAnExecutorThat-
