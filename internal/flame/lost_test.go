@@ -134,7 +134,8 @@ func TestLostTasksAreFoundAndConfirmed(t *testing.T) {
 		o.Sessions = []observation.Session{ended("s", 4), session("waits", 5, 0)}
 	})
 	w.after(35 * time.Second)
-	w.eventually(func() bool { return server.TaskLists() == 1 }, "what has changed is asked again")
+	suspects := func() []int64 { return w.Latest(named("c")).Inquiries["s"].Suspects }
+	w.eventually(func() bool { return len(suspects()) == 2 }, "what has changed is asked again")
 	assert.Empty(t, w.Latest(named("c")).Losses(time.Time{}), "before it is confirmed")
 	w.after(16 * time.Second)
 	w.eventually(func() bool { return w.wakes("c") > wakes }, "a loss wakes")

@@ -161,14 +161,14 @@ func TestOperatorUnbindsOnlyAnExecutorThatRunsATask(t *testing.T) {
 	require.ErrorIs(t, c.operator().Unbind(t.Context(), c.observe().Executors[0].ID), flame.ErrMayWait, "while it waits")
 	c.createTasks("s", 1, 0)
 	c.succeeds(3)
-	assert.Empty(t, c.lost("s"))
+	assert.Empty(t, c.lost())
 }
 
-// lost is what the operator finds lost of a session, and is empty while it cannot
-// be told.
-func (c *cluster) lost(session string) []int64 {
+// lost is what the operator finds lost of session s, of which it knows that some
+// tasks are. It is empty while it cannot be told.
+func (c *cluster) lost(known ...int64) []int64 {
 	c.t.Helper()
-	answers, err := c.operator().LostTasks(c.t.Context(), []observation.Ask{{Session: session}})
+	answers, err := c.operator().LostTasks(c.t.Context(), []observation.Ask{{Session: "s", Known: known}})
 	require.NoError(c.t, err)
 	require.Len(c.t, answers, 1)
 	return answers[0].Tasks
@@ -179,30 +179,26 @@ func TestOperatorNoticesLostTasks(t *testing.T) {
 	sessionManager := c.sessionManager()
 	c.executorManager("node")
 	c.createSession("s")
-	assert.Empty(t, c.lost("s"), "of a session without a task")
+	assert.Empty(t, c.lost(), "of a session without a task")
 	c.createTasks("s", 3, 0)
 	c.succeeds(3)
-	assert.Empty(t, c.lost("s"), "of one whose tasks have all ended")
+	assert.Empty(t, c.lost(), "of one whose tasks have all ended")
 	c.unbind(c.executors("node")[0])
 	c.createTasks("s", 1, 0)
 	c.eventually(5*time.Second, "a task is lost", func() bool {
-		return slices.Equal(c.lost("s"), []int64{4}) && c.counts("s") == [4]int32{0, 0, 3, 0}
+		return slices.Equal(c.lost(), []int64{4}) && c.counts("s") == [4]int32{0, 0, 3, 0}
 	})
 
 	// Its session goes on with others, and still lacks it.
 	c.createTasks("s", 2, 0)
 	c.eventually(lasts(60*time.Second)+30*time.Second, "others run", func() bool { return c.counts("s") == [4]int32{0, 0, 5, 0} })
-	assert.Equal(t, []int64{4}, c.lost("s"))
-	answers, err := c.operator().LostTasks(t.Context(), []observation.Ask{{Session: "s", Known: []int64{4}}})
-	require.NoError(t, err)
-	assert.Equal(t, []int64{4}, answers[0].Tasks)
+	assert.Equal(t, []int64{4}, c.lost())
+	assert.Equal(t, []int64{4}, c.lost(4))
 
 	sessionManager.kill()
 	c.sessionManager()
 	c.eventually(lasts(10*time.Second)+30*time.Second, "it runs", func() bool { return c.counts("s") == [4]int32{0, 0, 6, 0} })
-	answers, err = c.operator().LostTasks(t.Context(), []observation.Ask{{Session: "s", Known: []int64{4}}})
-	require.NoError(t, err)
-	assert.Empty(t, answers[0].Tasks, "and is lost no longer")
+	assert.Empty(t, c.lost(4), "and is lost no longer")
 }
 
 func TestOperatorMistakesNoWaitingTaskForALostOne(t *testing.T) {
@@ -210,16 +206,16 @@ func TestOperatorMistakesNoWaitingTaskForALostOne(t *testing.T) {
 	c.sessionManager()
 	c.createSession("s")
 	c.createTasks("s", 3, 100*time.Millisecond)
-	assert.Empty(t, c.lost("s"), "while there is no executor manager")
+	assert.Empty(t, c.lost(), "while there is no executor manager")
 	c.executorManager("node")
 	c.never(lasts(20*time.Second)+time.Second, "one that has started since is lost", func() bool {
 		if c.counts("s")[0] == 0 {
 			c.createTasks("s", 1, 10*time.Millisecond)
 		}
 		// Once is a suspicion only: it may be about to start.
-		first := c.lost("s")
+		first := c.lost()
 		time.Sleep(200 * time.Millisecond)
-		return slices.ContainsFunc(c.lost("s"), func(id int64) bool { return slices.Contains(first, id) })
+		return slices.ContainsFunc(c.lost(), func(id int64) bool { return slices.Contains(first, id) })
 	})
 }
 
