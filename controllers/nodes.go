@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -29,7 +30,7 @@ func (p *pass) stepNodes(ctx context.Context) error {
 		return nil
 	}
 	pods := nodeFacts(p.facts.ExecutorManagers)
-	gone, err := p.prove(ctx, pods, nodes.Strangers(p.facts.Flame, naming.ExecutorManagerPrefix(p.cluster.Name), pods))
+	gone, err := p.prove(ctx, nodes.Strangers(p.facts.Flame, naming.ExecutorManagerPrefix(p.cluster.Name), pods))
 	if err != nil {
 		return err
 	}
@@ -70,18 +71,23 @@ type absence struct {
 	since time.Time
 	// ended says that the kubelet has said that its process ended.
 	ended bool
+	// deletedAt is when the pod was deleted with time to drain.
+	deletedAt time.Time
 }
 
 // prove asks the server for the pods of names, since a cache may lag and labels
 // may be stripped, and remembers since when it has had none. A pod that was seen
-// to have ended is proof in itself.
-func (p *pass) prove(ctx context.Context, pods []nodes.Pod, names []string) ([]nodes.Gone, error) {
+// to have ended is proof in itself, and one that was seen to drain may go on with
+// it when it is force-deleted.
+func (p *pass) prove(ctx context.Context, names []string) ([]nodes.Gone, error) {
 	loaded, _ := p.absent.Load(p.cluster.UID)
 	before, _ := loaded.(map[string]absence)
 	after := map[string]absence{}
-	for _, pod := range pods {
-		if pod.Process == nodes.Ended {
+	for _, pod := range p.facts.ExecutorManagers {
+		if processOf(pod) == nodes.Ended {
 			after[pod.Name] = absence{ended: true}
+		} else if ptr.Deref(pod.DeletionGracePeriodSeconds, 0) > 0 {
+			after[pod.Name] = absence{deletedAt: deletedAt(pod)}
 		}
 	}
 	gone := make([]nodes.Gone, 0, len(names))
@@ -91,7 +97,7 @@ func (p *pass) prove(ctx context.Context, pods []nodes.Pod, names []string) ([]n
 			return nil, err
 		}
 		if fact.Process != nodes.Alive {
-			after[name] = absence{since: fact.Since, ended: fact.Process == nodes.Ended}
+			after[name] = absence{since: fact.Since, ended: fact.Process == nodes.Ended, deletedAt: fact.DeletedAt}
 		}
 		gone = append(gone, fact)
 	}
@@ -100,7 +106,7 @@ func (p *pass) prove(ctx context.Context, pods []nodes.Pod, names []string) ([]n
 }
 
 func (p *pass) proveOne(ctx context.Context, name string, known absence) (nodes.Gone, error) {
-	fact := nodes.Gone{Name: name, Process: nodes.Absent, Since: known.since}
+	fact := nodes.Gone{Name: name, Process: nodes.Absent, Since: known.since, DeletedAt: known.deletedAt}
 	if fact.Since.IsZero() {
 		fact.Since = p.facts.Now
 	}

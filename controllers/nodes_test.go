@@ -75,6 +75,46 @@ func TestPodThatWasSeenToEndIsProofAfterItIsGone(t *testing.T) {
 	assert.Equal(t, []string{"fence " + pod.Name}, h.flame.asked())
 }
 
+func TestDrainGoesOnWhenItsPodIsForceDeletedAndNoneBeginsThen(t *testing.T) {
+	for name, test := range map[string]struct {
+		drains bool
+		want   []string
+	}{
+		"one that drained": {true, []string{"unbind 1"}},
+		"one that did not": {false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			cluster := h.create(clusters.Minimal)
+			h.settle(cluster)
+			pod := h.executors()[0]
+			h.ghost(pod.Name, observation.Ready)
+			if test.drains {
+				// The API server waits for no kubelet where there is none.
+				node := corev1.ObjectReference{Kind: "Node", Name: "n"}
+				require.NoError(t, h.live.SubResource("binding").Create(t.Context(), &pod, &corev1.Binding{Target: node}))
+				require.NoError(t, h.live.Delete(t.Context(), &pod))
+				_, err := h.step(cluster)
+				require.NoError(t, err)
+				require.NoError(t, h.live.Get(t.Context(), client.ObjectKeyFromObject(&pod), &pod))
+				h.now = deletedAt(&pod).Add(10 * time.Minute) // Later than all before, and halted at the same seconds.
+			}
+			h.flame.sessions = []observation.Session{{ID: "s", Open: true, Pending: 5, Running: 1}}
+			h.flame.executors = []observation.Executor{{ID: "1", Node: pod.Name, State: observation.Bound, Session: "s"}}
+			require.NoError(t, h.live.Delete(t.Context(), &pod, client.GracePeriodSeconds(0)))
+			for range 2 { // The first pass finds it absent.
+				_, err := h.step(cluster)
+				require.NoError(t, err)
+				require.Empty(t, h.flame.asked())
+				h.now = h.now.Add(time.Second)
+			}
+			_, err := h.step(cluster)
+			require.NoError(t, err)
+			assert.Equal(t, test.want, h.flame.asked())
+		})
+	}
+}
+
 func TestReadinessGatesSayWhatFlameSaysAndStayWhileItIsSilent(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)

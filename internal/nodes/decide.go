@@ -101,7 +101,7 @@ func (d *decision) gone(gone Gone) {
 	d.plan.Urgent = true
 	node, listed := d.in.Latest.Observation.Node(gone.Name)
 	if !d.proven(gone, node, listed) {
-		d.drain(gone.Name, gone.Since)
+		d.drainAbsent(gone)
 		d.look(gone.Since.Add(d.in.Grace))
 		return
 	}
@@ -145,6 +145,16 @@ func (d *decision) leaving(pod *Pod) {
 		return
 	}
 	d.drain(pod.Name, pod.DeletedAt)
+}
+
+// drainAbsent goes on with the drain of a pod that was force-deleted in the middle
+// of it: the kubelet does not cut its hook short. Any other is killed within
+// seconds, if its kubelet works. Whoever unbinds its executors then saves no task,
+// and has them starve their session until the node is given up.
+func (d *decision) drainAbsent(gone Gone) {
+	if !gone.DeletedAt.IsZero() {
+		d.drain(gone.Name, gone.DeletedAt)
+	}
 }
 
 // drain unbinds the executors of a pod that surely run a task, while the pod's

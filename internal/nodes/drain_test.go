@@ -65,9 +65,17 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 				session("s", 5, 1), session("t", 1, 1)), terminating(running("a")), running("b")),
 			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}, After: soon}),
 		},
-		"one of a force-deleted pod that may still be running": {
-			in:   absent(input(says(full...), running("b")), "a", 92),
+		"one of a pod that was force-deleted while it drained, when it is halted": {
+			in:   drained(absent(input(says(full...), running("b")), "a", 50), 62),
 			want: unbind,
+		},
+		"not when its absence is as old as if it were": {
+			in:   drained(absent(input(says(full...), running("b")), "a", 32), 44),
+			want: urgently(Plan{After: 17*time.Second + soon}),
+		},
+		"not one of a pod that was force-deleted at once: it is killed, and would starve its session": {
+			in:   absent(input(says(full...), running("b")), "a", 2),
+			want: urgently(Plan{After: 298 * time.Second}),
 		},
 		"not one of a pod that only the cache does not show: it may be there to stay": {
 			in:   unseen(input(says(full...), running("b")), "a"),

@@ -124,6 +124,13 @@ func absent(in Input, name string, seconds int) Input {
 	return in
 }
 
+// drained has the last absent pod be one that was deleted some seconds ago, with
+// time to drain.
+func drained(in Input, seconds int) Input {
+	in.Gone[len(in.Gone)-1].DeletedAt = ago(seconds)
+	return in
+}
+
 // unseen adds a name that only the server has a pod of.
 func unseen(in Input, name string) Input {
 	in.Gone = append(in.Gone, Gone{Name: name, Process: Alive})

@@ -11,8 +11,8 @@
 // The one hard idea is the proof. A node is fenced only if its process is gone,
 // since one that lives would be drained with its own connection, and stay
 // NotReady for good. That a cache shows no pod proves nothing, and that the
-// server has none only a little: the process of a force-deleted pod goes on for
-// its whole grace period.
+// server has none only a little: the process of a pod that is force-deleted while
+// it drains goes on for its whole grace period.
 package nodes
 
 import (
@@ -92,6 +92,9 @@ type Gone struct {
 	Process Process
 	// Since is when it was found to be absent first.
 	Since time.Time
+	// DeletedAt is when its pod was deleted with time to drain, before it was
+	// force-deleted; zero if it was not, or nobody saw it.
+	DeletedAt time.Time
 }
 
 // SessionManager is what is known of the session manager's pod.
