@@ -42,30 +42,40 @@ func execute(ctx context.Context, namespace, pod, container, script string) (str
 const killed = 128 + 9
 
 // kill ends the processes of a program in a container as an exhausted memory
-// would. Containers of a pod share their processes, so they are found by name.
+// would.
 func kill(t *testing.T, namespace, pod, container, program string) {
 	t.Helper()
-	script := fmt.Sprintf(`killed=
+	signal(t, namespace, pod, container, program, "KILL")
+}
+
+// signal sends a signal to the processes of a program in a container. Containers
+// of a pod share their processes, so they are found by name.
+func signal(t *testing.T, namespace, pod, container, program, name string) {
+	t.Helper()
+	script := fmt.Sprintf(`found=
 for process in /proc/[0-9]*; do
   read -r -d '' name <"$process/cmdline"
-  [[ $name == */%s ]] && kill -9 "${process#/proc/}" && killed=1
+  [[ $name == */%s ]] && kill -%s "${process#/proc/}" && found=1
 done 2>/dev/null
-[[ $killed ]] || { echo "no such process"; exit 1; }`, program)
+[[ $found ]] || { echo "no such process"; exit 1; }`, program, name)
 	_, err := execute(t.Context(), namespace, pod, container, script)
 	var exit exec.ExitError
 	if errors.As(err, &exit) && exit.ExitStatus() == killed {
 		return // The script went with the container.
 	}
-	require.NoErrorf(t, err, "kill %s", program)
+	require.NoErrorf(t, err, "send SIG%s to %s", name, program)
 }
 
 // deletePod deletes a pod and does not wait.
-func deletePod(t *testing.T, namespace, name string) {
+func deletePod(t *testing.T, namespace, name string, options ...client.DeleteOption) {
 	t.Helper()
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.Name = namespace, name
-	require.NoError(t, k8s.Delete(t.Context(), pod))
+	require.NoError(t, k8s.Delete(t.Context(), pod, options...))
 }
+
+// byForce has the API server forget a pod at once, whatever becomes of its processes.
+const byForce = client.GracePeriodSeconds(0)
 
 func getPod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
