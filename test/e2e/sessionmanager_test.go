@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,6 +45,26 @@ func inTheMiddle(t *testing.T, api live.Flame, session string) {
 	require.Lessf(t, counts[flamev1.TaskState_TASK_STATE_SUCCEED], manyTasks, "too late: the tasks are %v", counts)
 }
 
+// goesOn waits until more tasks of a session succeed.
+func goesOn(t *testing.T, api live.Flame, session string) {
+	t.Helper()
+	before := 0
+	eventually(t, "it goes on with its tasks", func(ctx context.Context) error {
+		counts, err := api.Tasks(ctx, session)
+		if err != nil {
+			return err
+		}
+		now := counts[flamev1.TaskState_TASK_STATE_SUCCEED]
+		if before == 0 {
+			before = now
+		}
+		if now < before+someTasks {
+			return fmt.Errorf("its tasks are %v", counts)
+		}
+		return nil
+	})
+}
+
 func TestSessionManagerDiesWhileTasksRun(t *testing.T) {
 	t.Parallel()
 	const session = "survivor"
@@ -54,6 +75,73 @@ func TestSessionManagerDiesWhileTasksRun(t *testing.T) {
 	api.Session(t, session, manyTasks, milliseconds)
 	inTheMiddle(t, api, session)
 
+	c.killSessionManager(t, 1)
+	api.Succeed(t, session, manyTasks)
+	c.Settled(t)
+	assert.Equal(t, before, c.AllLiving(t), "it is started again in its pod, and the executor managers connect again")
+}
+
+// TestExecutorManagersComeBackToTheSessionManager has the session manager go in
+// one way and another while tasks run.
+func TestExecutorManagersComeBackToTheSessionManager(t *testing.T) {
+	t.Parallel()
+	const session, waiting = "survivor", 4
+	for name, test := range map[string]struct {
+		strike func(t *testing.T, c flameCluster, api live.Flame)
+		// stay says that none of them is replaced.
+		stay bool
+	}{
+		"that is killed in its container, twice": {stay: true, strike: func(t *testing.T, c flameCluster, api live.Flame) {
+			c.killSessionManager(t, 1)
+			goesOn(t, api, session)
+			c.killSessionManager(t, 2)
+		}},
+		"that is replaced for a new image": {stay: true, strike: func(t *testing.T, c flameCluster, _ live.Flame) {
+			image := c.otherwise(t)
+			c.replaceSessionManager(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.Image = image })
+		}},
+		"that is replaced for a changed configuration": {stay: true, strike: func(t *testing.T, c flameCluster, _ live.Flame) {
+			events := c.watch(t, sessionManager)
+			c.replaceSessionManager(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.ScheduleIntervalMilliseconds = 150 })
+			assertWithdrawnFirst(t, events())
+		}},
+		"whose pod is force-deleted": {strike: func(t *testing.T, c flameCluster, _ live.Flame) {
+			old := c.Living(t, sessionManager)
+			deletePod(t, c.Namespace, naming.SessionManager(c.Name), byForce)
+			eventually(t, "it is replaced", isReplaced(t, c, sessionManager, old))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// An image by its digest would not tell the version.
+			version := func(spec *flamev1alpha1.FlameClusterSpec) { spec.FlameVersion = "0.6.0" }
+			c := create(t, newNamespace(t), "flame", replicas(2), withClaim, version)
+			c.Settled(t)
+			working := c.Living(t, executors)
+			api := c.Flame(t)
+			stop := api.Feed(t, session, waiting, milliseconds)
+			inTheMiddle(t, api, session)
+
+			struck := time.Now()
+			test.strike(t, c, api)
+			back := time.Now()
+			api.Succeed(t, session, stop())
+			api.Close(t, session)
+			c.WorksEverywhere(t, api, "new")
+			c.Settled(t)
+			t.Logf("after the strike: there again %.1fs, all work %.1fs; executor managers before %v, and now %v",
+				back.Sub(struck).Seconds(), time.Since(struck).Seconds(), working, c.Living(t, executors))
+			if test.stay {
+				assert.Equal(t, working, c.Living(t, executors), "the executor managers stay, and connect again")
+			}
+		})
+	}
+}
+
+// killSessionManager kills it in its container, for the nth time, and waits until
+// it is there again.
+func (c flameCluster) killSessionManager(t *testing.T, n int32) {
+	t.Helper()
 	name := naming.SessionManager(c.Name)
 	kill(t, c.Namespace, name, sessionManager, "flame-session-manager")
 	eventually(t, "its container is started again", func(ctx context.Context) error {
@@ -61,38 +149,64 @@ func TestSessionManagerDiesWhileTasksRun(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if status := pod.Status.ContainerStatuses[0]; status.RestartCount == 0 || !status.Ready {
+		if status := pod.Status.ContainerStatuses[0]; status.RestartCount < n || !status.Ready {
 			return fmt.Errorf("restarts: %d, ready: %t", status.RestartCount, status.Ready)
 		}
 		return nil
 	})
-	api.Succeed(t, session, manyTasks)
-	c.Settled(t)
-	assert.Equal(t, before, c.AllLiving(t), "it is started again in its pod, and the executor managers connect again")
 }
 
-func TestSessionManagerIsReplacedWhileTasksRun(t *testing.T) {
-	t.Parallel()
-	const session = "survivor"
-	c := create(t, newNamespace(t), "flame", replicas(2), withClaim)
-	c.Settled(t)
-	working, old := c.Living(t, executors), c.Living(t, sessionManager)
-	api := c.Flame(t)
-	api.Session(t, session, manyTasks, milliseconds)
-	inTheMiddle(t, api, session)
-
-	events := c.watch(t, sessionManager)
-	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.SessionManager.ScheduleIntervalMilliseconds = 150 })
+func (c flameCluster) replaceSessionManager(t *testing.T, change change) {
+	t.Helper()
+	old := c.Living(t, sessionManager)
+	c.Apply(t, change)
 	eventually(t, "the session manager is replaced", isReplaced(t, c, sessionManager, old))
-	api.Succeed(t, session, manyTasks)
 	c.Settled(t)
-	assert.Equal(t, working, c.Living(t, executors), "the executor managers stay, and connect again")
-	assertWithdrawnFirst(t, events())
+}
 
-	nodes, err := api.Nodes(t.Context())
-	require.NoError(t, err)
-	for name := range working {
-		assert.Equal(t, flamev1.NodeState_NODE_STATE_READY, nodes[name], "node %s", name)
+// TestSessionManagerWithoutMemoryGetsNewExecutorManagers has it forget everything
+// while tasks run: those of before have executors that it does not know.
+func TestSessionManagerWithoutMemoryGetsNewExecutorManagers(t *testing.T) {
+	t.Parallel()
+	const session = "forgotten"
+	for name, test := range map[string]struct {
+		storage change
+		forget  func(t *testing.T, c flameCluster)
+	}{
+		"its pod is force-deleted with its volume": {
+			storage: func(*flamev1alpha1.FlameClusterSpec) {},
+			forget: func(t *testing.T, c flameCluster) {
+				deletePod(t, c.Namespace, naming.SessionManager(c.Name), byForce)
+			},
+		},
+		"it has no storage and is killed": {
+			storage: func(spec *flamev1alpha1.FlameClusterSpec) {
+				spec.SessionManager.Storage.Type = flamev1alpha1.StorageNone
+			},
+			forget: func(t *testing.T, c flameCluster) { c.killSessionManager(t, 1) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := create(t, newNamespace(t), "flame", replicas(2), test.storage)
+			c.Settled(t)
+			before := c.Living(t, executors)
+			api := c.Flame(t)
+			api.Session(t, session, manyTasks, milliseconds)
+			inTheMiddle(t, api, session)
+
+			test.forget(t, c)
+			eventually(t, "its sessions are forgotten", func(ctx context.Context) error {
+				sessions, err := api.Sessions(ctx)
+				if err == nil && len(sessions) > 0 {
+					err = fmt.Errorf("it has %v", sessions)
+				}
+				return err
+			})
+			eventually(t, "all executor managers are replaced", isReplaced(t, c, executors, before))
+			c.WorksEverywhere(t, api, "new")
+			c.Settled(t)
+		})
 	}
 }
 
