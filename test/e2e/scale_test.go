@@ -45,20 +45,21 @@ func TestScale(t *testing.T) {
 		assert.Truef(t, now.Contains(before) || before.Contains(now),
 			"scaling to %d only adds or only removes: there were %v, and there are %v", n, before, now)
 		assert.EqualValues(t, n, status.ExecutorManager.Replicas)
-		assertScale(t, c, n)
+		assertScale(t, c, n, n)
 		before = now
 	}
 	assert.Equal(t, sessionManager, c.Living(t, flamev1alpha1.ComponentSessionManager), "the session manager is not concerned")
 }
 
-// assertScale looks at the cluster as an autoscaler of Kubernetes would.
-func assertScale(t *testing.T, c flameCluster, n int32) {
+// assertScale looks at the cluster as an autoscaler of Kubernetes would: so many
+// executor managers were asked for, and so many there are.
+func assertScale(t *testing.T, c flameCluster, asked, n int32) {
 	t.Helper()
 	object, err := c.Get(t.Context())
 	require.NoError(t, err)
 	scale := &autoscalingv1.Scale{}
 	require.NoError(t, k8s.SubResource("scale").Get(t.Context(), object, scale))
-	assert.Equal(t, n, scale.Spec.Replicas)
+	assert.Equal(t, asked, scale.Spec.Replicas)
 	assert.Equal(t, n, scale.Status.Replicas)
 	selector, err := labels.Parse(scale.Status.Selector)
 	require.NoError(t, err)
