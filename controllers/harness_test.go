@@ -247,8 +247,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// cachedClient reads pods as from the operator's cache: by owner, and only those
-// that carry its label. While it lags it shows them as they were.
+// cachedClient reads pods as from the operator's cache: by owner, trimmed, and only
+// those that carry its label. While it lags it shows them as they were.
 type cachedClient struct {
 	client.Client
 	lags bool
@@ -262,6 +262,9 @@ func (c *cachedClient) catchUp(ctx context.Context) error {
 		return err
 	}
 	c.pods = list.Items
+	for i := range c.pods {
+		apply.Trim(&c.pods[i])
+	}
 	return nil
 }
 

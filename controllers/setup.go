@@ -108,16 +108,12 @@ func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
 }
 
-// trimPod drops a pod's spec, which is never read again and is most of its size.
+// trimPod is what the cache makes of a pod.
 func trimPod(object any) (any, error) {
-	pod, ok := object.(*corev1.Pod)
-	if !ok {
-		return object, nil // A tombstone that the informer made of a deletion it missed.
+	if pod, ok := object.(*corev1.Pod); ok { // Or a tombstone of a deletion that the informer missed.
+		apply.Trim(pod)
 	}
-	pod.ManagedFields = nil
-	pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
-	pod.Status.PodIPs, pod.Status.HostIPs = nil, nil
-	return pod, nil
+	return object, nil
 }
 
 var _ toolscache.TransformFunc = trimPod

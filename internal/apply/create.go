@@ -31,7 +31,7 @@ const attempts = 5
 // Create creates pods under fresh names, in parallel with a slow start, and
 // returns the first error; pods that were created before it stay. A creation
 // soon after one that went well goes on at its pace. The pods must
-// come from a list of this fleet, and receive what the server made of them.
+// come from a list of this fleet, and receive what the server made of them, trimmed.
 //
 // For an owner that was reconciled by an earlier operator, it looks first for
 // pods that the cache does not show. If there are any, it creates nothing and
@@ -91,12 +91,13 @@ func (p *Pods) CreateNamed(ctx context.Context, fleet Fleet, pod *corev1.Pod) er
 func (p *Pods) post(ctx context.Context, ledger *ledger, pod *corev1.Pod) error {
 	err := p.client.Create(ctx, pod, client.FieldOwner(FieldManager))
 	if err == nil {
-		pod.ManagedFields = nil
+		Trim(pod)
 		ledger.created(pod, p.now())
 		return nil
 	}
 	if !isRefusal(err) {
 		pod.CreationTimestamp = metav1.Now()
+		Trim(pod)
 		ledger.created(pod, p.now())
 	}
 	return fmt.Errorf("create Pod %q: %w", pod.Name, err)

@@ -170,7 +170,7 @@ func (p *Pods) getLive(ctx context.Context, fleet Fleet, name string) (*corev1.P
 	case !fleet.has(pod):
 		return nil, nil
 	}
-	pod.ManagedFields = nil
+	Trim(pod)
 	return pod, nil
 }
 
@@ -194,7 +194,7 @@ func (p *Pods) Pod(ctx context.Context, fleet Fleet, name string) (*corev1.Pod, 
 	if err != nil {
 		return nil, fmt.Errorf("get Pod %q: %w", name, err)
 	}
-	pod.ManagedFields = nil
+	Trim(pod)
 	if !metav1.IsControlledBy(pod, fleet.Owner) {
 		return pod, p.reclaim(ctx, fleet, pod)
 	}

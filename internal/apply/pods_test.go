@@ -94,6 +94,11 @@ func TestPodsGetFreshNamesAndCountBeforeTheCacheShowsThem(t *testing.T) {
 	}
 	live, _ := names(b.list(b.fleet()))
 	assert.Equal(t, want, live, "the cache shows none")
+	for _, pod := range b.list(b.fleet()) {
+		assert.Equal(t, corev1.PodSpec{}, pod.Spec, "what is remembered is as small as what the cache holds")
+		assert.Nil(t, pod.ManagedFields)
+		assert.Equal(t, controllerRef(b.owner), pod.OwnerReferences)
+	}
 	assert.Positive(t, b.pods.Recheck(b.owner.UID))
 
 	b.show()
