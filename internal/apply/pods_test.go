@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
 // fleet is the fleet of a new cluster; known is one of a cluster that an
@@ -257,4 +259,17 @@ func TestAFailingServerIsNoProof(t *testing.T) {
 	require.ErrorContains(t, err, `get Pod "`+created[0].Name)
 	b.requests.intercept = nil
 	require.Len(t, b.list(b.fleet()), 1)
+}
+
+func TestTrimmingChangesNoMemoryThatPodsShare(t *testing.T) {
+	template := (&bench{owner: &flamev1alpha1.FlameCluster{}}).template()
+	template.Annotations = map[string]string{"a": "of somebody else", flamev1alpha1.AnnotationFailures: "1"}
+	template.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "c", ImageID: "i"}}
+	before, pod := template.DeepCopy(), *template
+	Trim(&pod)
+	assert.Equal(t, before, template)
+	assert.Equal(t, map[string]string{flamev1alpha1.AnnotationFailures: "1"}, pod.Annotations)
+	assert.Equal(t, template.Labels, pod.Labels)
+	assert.Equal(t, template.OwnerReferences, pod.OwnerReferences)
+	assert.Equal(t, []corev1.ContainerStatus{{Name: "c"}}, pod.Status.ContainerStatuses)
 }

@@ -4,9 +4,13 @@
 package apply
 
 import (
+	"slices"
 	"strings"
+	"unique"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
@@ -15,10 +19,14 @@ import (
 // spec but for the node, and what kubelet, network plugins and field managers
 // write for others. Thousands of pods are held, by the cache and, until it shows
 // them, by the ledger. What is kept is named, so that a new field of Kubernetes
-// costs nothing.
+// costs nothing, and texts that many pods have in common are held once. Memory that
+// the pod shares with others stays as it is.
 func Trim(pod *corev1.Pod) {
 	pod.ManagedFields = nil
-	pod.Annotations = ourAnnotations(pod.Annotations)
+	pod.Namespace = shared(pod.Namespace)
+	pod.Labels = sharedMap(pod.Labels, "")
+	pod.Annotations = sharedMap(pod.Annotations, flamev1alpha1.GroupVersion.Group+"/")
+	pod.OwnerReferences = sharedOwners(pod.OwnerReferences)
 	pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
 	pod.Status = corev1.PodStatus{
 		Phase:                 pod.Status.Phase,
@@ -30,31 +38,42 @@ func Trim(pod *corev1.Pod) {
 	}
 }
 
-// ourAnnotations returns a new map unless all are ours: deleting from a map
-// leaves it as large as it was.
-func ourAnnotations(all map[string]string) map[string]string {
-	ours := make(map[string]string, 1)
+// shared returns the one copy of a text that all pods hold.
+func shared(text string) string { return unique.Make(text).Value() }
+
+// sharedMap returns the entries with a prefix. It makes a new map, since one that
+// entries are deleted from stays as large as it was.
+func sharedMap(all map[string]string, prefix string) map[string]string {
+	kept := make(map[string]string)
 	for name, value := range all {
-		if strings.HasPrefix(name, flamev1alpha1.GroupVersion.Group+"/") {
-			ours[name] = value
+		if strings.HasPrefix(name, prefix) {
+			kept[shared(name)] = shared(value)
 		}
 	}
-	if len(ours) == len(all) {
-		return all
+	return kept
+}
+
+func sharedOwners(all []metav1.OwnerReference) []metav1.OwnerReference {
+	owners := slices.Clone(all)
+	for i := range owners {
+		owner := &owners[i]
+		owner.APIVersion, owner.Kind, owner.Name = shared(owner.APIVersion), shared(owner.Kind), shared(owner.Name)
+		owner.UID = types.UID(shared(string(owner.UID)))
 	}
-	return ours
+	return owners
 }
 
 func trimContainers(all []corev1.ContainerStatus) []corev1.ContainerStatus {
-	for i, c := range all {
-		all[i] = corev1.ContainerStatus{
+	var kept []corev1.ContainerStatus
+	for _, c := range all {
+		kept = append(kept, corev1.ContainerStatus{
 			Name:                 c.Name,
 			State:                c.State,
 			LastTerminationState: c.LastTerminationState,
 			RestartCount:         c.RestartCount,
-			Image:                c.Image,
+			Image:                shared(c.Image),
 			Started:              c.Started,
-		}
+		})
 	}
-	return all
+	return kept
 }
