@@ -57,8 +57,10 @@ func (p *pass) carryOut(ctx context.Context, plan executors.Plan) error {
 	}
 	pods := make([]*corev1.Pod, len(plan.Create))
 	for i, creation := range plan.Create {
-		pods[i] = p.objects.ExecutorManager.DeepCopy()
-		setFailures(pods[i], creation.Failures)
+		// All share the template's memory: they are sent, and then overwritten as a whole.
+		pod := *p.objects.ExecutorManager
+		setFailures(&pod, creation.Failures)
+		pods[i] = &pod
 	}
 	switch err := p.Pods.Create(ctx, fleet, pods); {
 	case errors.Is(err, apply.ErrOutdated):

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -111,9 +112,11 @@ func (p *pass) setServing(ctx context.Context, serving string) error {
 	})
 }
 
-// setFailures writes on a pod how many failed in its place before it.
+// setFailures writes on a pod how many failed in its place before it. Other pods may
+// share its annotations.
 func setFailures(pod *corev1.Pod, count int) {
 	if count > 0 {
+		pod.Annotations = maps.Clone(pod.Annotations)
 		pod.Annotations[flamev1alpha1.AnnotationFailures] = strconv.Itoa(count)
 	}
 }

@@ -6,25 +6,25 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -51,15 +51,13 @@ func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager, observed <-c
 		Owns(&corev1.ServiceAccount{}).
 		Owns(&corev1.ConfigMap{}).
 		Owns(&corev1.Service{}).
-		Owns(&corev1.Pod{}).
 		Owns(&appsv1.StatefulSet{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
 		// What Flame says wakes us when it says something else than before.
 		WatchesRawSource(source.Channel(observed, &handler.EnqueueRequestForObject{})).
 		// Retained claims have no owner, and pods of a StatefulSet have another one.
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(byClusterLabel)).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byClusterLabel),
-			builder.WithPredicates(predicate.NewPredicateFuncs(isOfObjectCache))).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byOwnerOrLabel)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }
@@ -72,8 +70,18 @@ func byClusterLabel(_ context.Context, object client.Object) []reconcile.Request
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}}}
 }
 
-func isOfObjectCache(object client.Object) bool {
-	return object.GetLabels()[flamev1alpha1.LabelComponent] == flamev1alpha1.ComponentObjectCache
+// byOwnerOrLabel names the cluster that controls a pod, or whose object cache it
+// is of. One handler that does not ask for the resource of a kind each time is
+// what thousands of pods need.
+func byOwnerOrLabel(ctx context.Context, pod client.Object) []reconcile.Request {
+	if pod.GetLabels()[flamev1alpha1.LabelComponent] == flamev1alpha1.ComponentObjectCache {
+		return byClusterLabel(ctx, pod)
+	}
+	owner := metav1.GetControllerOfNoCopy(pod)
+	if owner == nil || owner.Kind != "FlameCluster" || !strings.HasPrefix(owner.APIVersion, flamev1alpha1.GroupVersion.Group+"/") {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: owner.Name}}}
 }
 
 // CacheOptions keeps the caches small: they hold what the operator made and of it
