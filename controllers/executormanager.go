@@ -28,7 +28,7 @@ func (p *pass) stepExecutorManagers(ctx context.Context) error {
 		Hash:           p.facts.ExecutorManagerHash,
 		MaxSurge:       surge,
 		MaxUnavailable: unavailable,
-		MaxPerStep:     p.share.each(),
+		MaxPerStep:     p.share.each(len(p.facts.ExecutorManagers) == 0),
 	}, p.facts.Now)
 	if err := p.carryOut(ctx, plan); err != nil {
 		return err

@@ -5,10 +5,15 @@ package controllers
 
 import "sync/atomic"
 
-// atOnce is how many pods the passes that are under way may create together. A
-// cluster that is alone is as fast as the API server, and among many a large one
-// leaves room for the others' first pods.
-const atOnce = 20 * workers
+const (
+	// atOnce is how many pods the passes that are under way may create together. A
+	// cluster that is alone is as fast as the API server, and among many a large one
+	// leaves room for the others.
+	atOnce = 30 * workers
+	// firstPart is the part of its share that a cluster without pods takes among
+	// others: all shall have their first pods before one has all of its own.
+	firstPart = 3
+)
 
 // share parts what may be created at once among the passes under way.
 type share struct{ passes atomic.Int32 }
@@ -18,5 +23,12 @@ func (s *share) enter() { s.passes.Add(1) }
 
 func (s *share) leave() { s.passes.Add(-1) }
 
-// each is how many pods a pass that is under way may create.
-func (s *share) each() int { return atOnce / int(s.passes.Load()) }
+// each is how many pods a pass that is under way may create, the first of its
+// cluster or more of them.
+func (s *share) each(first bool) int {
+	passes := int(s.passes.Load())
+	if first && passes > 1 {
+		return atOnce / passes / firstPart
+	}
+	return atOnce / passes
+}

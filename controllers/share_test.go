@@ -15,15 +15,17 @@ import (
 func TestPassesShareWhatMayBeCreatedAtOnce(t *testing.T) {
 	s := &share{}
 	s.enter()
-	assert.Equal(t, atOnce, s.each(), "alone")
+	assert.Equal(t, atOnce, s.each(false), "alone")
+	assert.Equal(t, atOnce, s.each(true), "alone and without pods")
 	for range workers - 1 {
 		s.enter()
 	}
-	assert.Equal(t, 20, s.each(), "with all workers busy")
+	assert.Equal(t, 30, s.each(false), "with all workers busy")
+	assert.Equal(t, 10, s.each(true), "with all workers busy and without pods")
 	for range workers - 1 {
 		s.leave()
 	}
-	assert.Equal(t, atOnce, s.each(), "alone again")
+	assert.Equal(t, atOnce, s.each(false), "alone again")
 }
 
 func TestAClusterThatIsAloneGetsItsPodsInOnePassAndOneAmongManySome(t *testing.T) {
@@ -31,7 +33,7 @@ func TestAClusterThatIsAloneGetsItsPodsInOnePassAndOneAmongManySome(t *testing.T
 	cluster := h.create(clusters.Minimal)
 	h.settle(cluster)
 
-	h.edit(cluster, replicas(61))
+	h.edit(cluster, replicas(81))
 	others := 3
 	for range others {
 		h.reconciler.share.enter()
@@ -47,4 +49,19 @@ func TestAClusterThatIsAloneGetsItsPodsInOnePassAndOneAmongManySome(t *testing.T
 	require.NoError(t, err)
 	assert.Len(t, h.executors(), 141)
 	assert.Zero(t, h.reconciler.share.passes.Load(), "every pass leaves")
+}
+
+func TestAClusterWithoutPodsLeavesRoomForTheFirstPodsOfOthers(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.edit(cluster, replicas(100))
+	for range 3 {
+		h.reconciler.share.enter()
+	}
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Len(t, h.executors(), atOnce/4/firstPart)
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Len(t, h.executors(), atOnce/4/firstPart+atOnce/4)
 }
