@@ -36,7 +36,16 @@ func reason(cluster *flamev1alpha1.FlameCluster, kind string) string {
 
 func TestAPlannedReplacementLeavesTheServiceFirst(t *testing.T) {
 	h := newHarness(t)
-	cluster := h.create(clusters.Minimal)
+	// Without a claim the new one would know no session, and executor managers that
+	// started before it would be replaced.
+	cluster := h.create(`
+metadata: {name: c}
+spec:
+  sessionManager:
+    image: docker.io/xflops/flame-session-manager:v0.6.0
+    storage: {volumeClaimTemplate: {resources: {requests: {storage: 1Gi}}}}
+  executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
+`)
 	h.settle(cluster)
 	old := h.sessionManager(cluster)
 	executors := uids(h.executors())
