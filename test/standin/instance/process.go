@@ -5,6 +5,7 @@ package instance
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -54,13 +55,24 @@ func Start(executorID string, app *flamev1.Application, environment map[string]s
 		}
 		time.Sleep(time.Millisecond)
 	}
-	connection, err := net.Dial("unix", p.socket)
+	connection, err := p.dial()
 	if err != nil {
 		p.Stop()
 		return nil, fmt.Errorf("connect to instance: %w", err)
 	}
 	p.connection, p.calls, p.answers = connection, json.NewEncoder(connection), json.NewDecoder(connection)
 	return p, nil
+}
+
+// dial connects to the socket. There is a moment in which it exists and nobody
+// listens on it yet.
+func (p *Process) dial() (net.Conn, error) {
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		connection, err := net.Dial("unix", p.socket)
+		if !errors.Is(err, syscall.ECONNREFUSED) || time.Since(start) > time.Second {
+			return connection, err
+		}
+	}
 }
 
 func (p *Process) prepare(executorID string, app *flamev1.Application) error {
