@@ -110,6 +110,9 @@ func (d *decision) sort(pods []Pod) {
 			d.ended = append(d.ended, pod)
 		case pod.ended():
 			d.stale = append(d.stale, pod)
+			if !pod.Finished && !pod.Useless {
+				d.draining++ // It is deleted in this plan.
+			}
 		case wanted:
 			d.current = append(d.current, pod)
 		default:

@@ -262,6 +262,21 @@ func TestDecide(t *testing.T) {
 			policy: policy(2, 1, 0),
 			want:   Plan{Wait: []Wait{{Terminating, 1, 0}, {NotEnoughReady, 1, 0}}},
 		},
+		"old pods that are cut off drain, and hold their places from the plan on that deletes them": {
+			pods:   []Pod{lost(outdated(busy(cutOff("a"))), time.Second, false), lost(outdated(busy(cutOff("b"))), time.Second, false)},
+			policy: policy(2, 1, 0),
+			want:   Plan{Create: make([]Creation, 1), Delete: []Deletion{{"a", Outdated, false}, {"b", Outdated, false}}},
+		},
+		"as they do in the next": {
+			pods:   []Pod{outdated(draining(busy(cutOff("a")))), outdated(draining(busy(cutOff("b")))), starting("c")},
+			policy: policy(2, 1, 0),
+			want:   Plan{Wait: []Wait{{Terminating, 2, 0}}},
+		},
+		"those that were given up end at once, and hold none": {
+			pods:   []Pod{lost(outdated(busy(ready("a"))), time.Second, true), lost(outdated(busy(ready("b"))), time.Second, true)},
+			policy: policy(2, 1, 0),
+			want:   Plan{Create: make([]Creation, 2), Delete: []Deletion{{"a", Outdated, true}, {"b", Outdated, true}}},
+		},
 		"one that is stuck beyond its grace period holds up nothing": {
 			pods:   []Pod{stuck(outdated(ready("a"))), outdated(busy(ready("b"))), ready("c")},
 			policy: policy(2, 1, 0),
