@@ -51,6 +51,9 @@ type FlameClusterReconciler struct {
 	seen sync.Map
 	// absent holds, by UID and name, what is remembered of nodes without a pod.
 	absent sync.Map
+	// left holds, by UID, whether the session manager that was seen last had left
+	// its Service in time. Who starts anew takes it that it had not.
+	left sync.Map
 	// share is among the passes under way.
 	share share
 }
@@ -95,6 +98,7 @@ func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
 		r.Pods.Forget(uid.(types.UID))
 		r.Upgrades.Set(uid.(types.UID), false)
 		r.absent.Delete(uid)
+		r.left.Delete(uid)
 	}
 	r.Flame.Forget(name)
 }

@@ -38,6 +38,9 @@ func (p *pass) stepSessionManager(ctx context.Context) error {
 	if err := ensure(ctx, p, p.objects.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, name); err != nil {
 		return err
 	}
+	if pod := sessionManagerFacts(p.facts.SessionManager); pod != nil && !pod.Terminating {
+		p.left.Store(p.cluster.UID, sessionmanager.HasLeft(pod, p.facts.Now))
+	}
 	step := sessionmanager.Next(sessionManagerFacts(p.facts.SessionManager), p.facts.SessionManagerHash, p.cluster.Spec.Suspend, p.facts.Now)
 	if err := p.takeStep(ctx, step); err != nil {
 		return err
@@ -85,6 +88,9 @@ func (p *pass) tryNewSessionManager(ctx context.Context) error {
 func (p *pass) createSessionManager(ctx context.Context, failed int) error {
 	pod := p.objects.SessionManager.DeepCopy()
 	setFailures(pod, failed)
+	if left, _ := p.left.Load(p.cluster.UID); left == true {
+		pod.Annotations[flamev1alpha1.AnnotationFollowsWithdrawn] = "true"
+	}
 	if err := p.Pods.CreateNamed(ctx, p.fleet(flamev1alpha1.ComponentSessionManager), pod); err != nil {
 		return err
 	}

@@ -74,6 +74,7 @@ spec:
 	assert.NotEqual(t, old.UID, replaced.UID)
 	assert.Equal(t, "true", replaced.Labels[flamev1alpha1.LabelServing])
 	assert.Equal(t, executors, uids(h.executors()), "executor managers read nothing of it")
+	assert.Equal(t, "true", replaced.Annotations[flamev1alpha1.AnnotationFollowsWithdrawn], "nobody hangs")
 }
 
 func TestAReplacementThatIsNoLongerWantedIsCalledOff(t *testing.T) {
@@ -132,7 +133,9 @@ func TestTheSessionManagerIsMadeAgainWhenItIsGone(t *testing.T) {
 			old := h.sessionManager(cluster)
 			lose(h, old)
 			h.settle(cluster)
-			assert.NotEqual(t, old.UID, h.sessionManager(cluster).UID)
+			again := h.sessionManager(cluster)
+			assert.NotEqual(t, old.UID, again.UID)
+			assert.NotContains(t, again.Annotations, flamev1alpha1.AnnotationFollowsWithdrawn, "connections may have been swallowed")
 			assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
 		})
 	}

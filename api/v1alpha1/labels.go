@@ -50,4 +50,8 @@ const (
 	// AnnotationWithdrawnAt says when a session manager pod was taken out of its
 	// Service, or put back, in RFC 3339.
 	AnnotationWithdrawnAt = "flame.xflops.io/withdrawn-at"
+	// AnnotationFollowsWithdrawn is "true" on a session manager pod if the one
+	// before it had left its Service in time, so that nobody's connection was
+	// swallowed when it went.
+	AnnotationFollowsWithdrawn = "flame.xflops.io/follows-withdrawn"
 )

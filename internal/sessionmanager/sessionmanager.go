@@ -125,6 +125,12 @@ func IsWithdrawn(pod *Pod) bool {
 	return pod != nil && !pod.InService && !pod.Terminating && !pod.Finished
 }
 
+// HasLeft reports whether the nodes know that a pod has left its Service, so that
+// nobody hangs when it goes.
+func HasLeft(pod *Pod, now time.Time) bool {
+	return IsWithdrawn(pod) && !pod.WithdrawnAt.IsZero() && now.Sub(pod.WithdrawnAt) >= withdrawal
+}
+
 // afterFailure replaces a finished pod at once if the user has changed something
 // since, and after its back-off otherwise.
 func (p *Pod) afterFailure(hash string, now time.Time) Step {

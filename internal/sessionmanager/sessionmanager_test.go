@@ -30,6 +30,25 @@ func serving(change func(*Pod)) *Pod {
 	return pod
 }
 
+func TestAPodHasLeftItsServiceWhenTheNodesHadTimeToNotice(t *testing.T) {
+	tests := map[string]struct {
+		pod  *Pod
+		want bool
+	}{
+		"one that serves has not":            {pod: serving(nil)},
+		"nor one that was taken out of late": {pod: serving(func(p *Pod) { p.InService, p.WithdrawnAt = false, ago(2*time.Second) })},
+		"one that was taken out in time has": {pod: serving(func(p *Pod) { p.InService, p.WithdrawnAt = false, ago(3*time.Second) }), want: true},
+		"one of which nobody knows when":     {pod: serving(func(p *Pod) { p.InService = false })},
+		"one that ended swallows all":        {pod: serving(func(p *Pod) { p.InService, p.WithdrawnAt, p.Finished = false, ago(time.Minute), true })},
+		"there is none":                      {},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, test.want, HasLeft(test.pod, noon))
+		})
+	}
+}
+
 func TestNext(t *testing.T) {
 	tests := map[string]struct {
 		pod       *Pod
