@@ -93,17 +93,21 @@ func executorsOf(list *flamev1.ExecutorList) []observation.Executor {
 func nodesOf(list *flamev1.NodeList) []observation.Node {
 	nodes := make([]observation.Node, 0, len(list.GetNodes()))
 	for _, n := range list.GetNodes() {
-		nodes = append(nodes, observation.Node{
-			Name:        n.GetMetadata().GetName(),
-			State:       nodeStateOf(n.GetStatus().GetState()),
-			Capacity:    resourcesOf(n.GetStatus().GetCapacity()),
-			Allocatable: resourcesOf(n.GetStatus().GetAllocatable()),
-			Arch:        n.GetStatus().GetInfo().GetArch(),
-			OS:          n.GetStatus().GetInfo().GetOs(),
-		})
+		nodes = append(nodes, nodeOf(n))
 	}
 	slices.SortFunc(nodes, func(a, b observation.Node) int { return cmp.Compare(a.Name, b.Name) })
 	return nodes
+}
+
+func nodeOf(n *flamev1.Node) observation.Node {
+	return observation.Node{
+		Name:        n.GetMetadata().GetName(),
+		State:       nodeStateOf(n.GetStatus().GetState()),
+		Capacity:    resourcesOf(n.GetStatus().GetCapacity()),
+		Allocatable: resourcesOf(n.GetStatus().GetAllocatable()),
+		Arch:        n.GetStatus().GetInfo().GetArch(),
+		OS:          n.GetStatus().GetInfo().GetOs(),
+	}
 }
 
 func nodeStateOf(state flamev1.NodeState) observation.NodeState {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
+	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
 // drainCheck is how often a fence looks whether it holds.
@@ -26,26 +27,65 @@ const drainCheck = 20 * time.Millisecond
 // lists on it; its stream is opened, sends one heartbeat, and ends. Fence
 // returns when Flame drains the node.
 //
-// Never fence a node whose process may live: its own stream would be drained
-// with it, and it would stay NotReady. Do not fence one again that drains: that
-// starts its 30 s anew.
+// Never fence a node whose process may be connected: its own stream would be
+// drained with it, and it would stay NotReady. Do not fence one again that
+// drains: that starts its 30 s anew.
 func (c *Client) Fence(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		held, err := flame.held(ctx, node)
 		if err != nil {
 			return err
 		}
-		if err := flame.register(ctx, emptyNode(node), held); err != nil {
+		return flame.fence(ctx, node, held)
+	})
+}
+
+// FenceSilent does what Fence does to a node whose process may live but has no
+// connection. It takes nothing from it: if it comes back, it registers and has
+// its executors as before. For a node that has something to give it returns
+// ErrConnected, since its process came back meanwhile.
+func (c *Client) FenceSilent(ctx context.Context, node string) error {
+	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+		known, held, err := flame.look(ctx, node)
+		if err != nil {
 			return err
 		}
-		// Flame leaves its side of the stream open, so it has to be cut off, after
-		// Flame has seen ours end.
-		ctx, cut := context.WithCancel(ctx)
-		defer cut()
-		if err := flame.beatOnce(ctx, node); err != nil {
+		if seen := nodeOf(known); seen.State == observation.Ready && !seen.Silent() {
+			return fmt.Errorf("fence node %q: %w", node, ErrConnected)
+		}
+		return flame.fence(ctx, node, held)
+	})
+}
+
+func (p ports) fence(ctx context.Context, node string, held []*flamev1.Executor) error {
+	if err := p.register(ctx, emptyNode(node), held); err != nil {
+		return err
+	}
+	// Flame leaves its side of the stream open, so it has to be cut off, after
+	// Flame has seen ours end.
+	ctx, cut := context.WithCancel(ctx)
+	defer cut()
+	if err := p.beatOnce(ctx, node); err != nil {
+		return err
+	}
+	return p.awaitDrain(ctx, node)
+}
+
+// Challenge has a Ready node's process show that it is connected: the node is
+// registered as it is, but with nothing to give, and the process's next
+// heartbeat, 5 s later at most, says what it has. A node that stays silent has no
+// stream: Flame waits 15 s for a heartbeat. Nothing new is put on it meanwhile.
+// For a node in another state it returns ErrNotReady.
+func (c *Client) Challenge(ctx context.Context, node string) error {
+	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+		known, held, err := flame.look(ctx, node)
+		if err != nil {
 			return err
 		}
-		return flame.awaitDrain(ctx, node)
+		if known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_READY {
+			return fmt.Errorf("challenge node %q: %w", node, ErrNotReady)
+		}
+		return flame.register(ctx, emptied(known), held)
 	})
 }
 
@@ -56,6 +96,13 @@ func emptyNode(name string) *flamev1.Node {
 		Spec:     &flamev1.NodeSpec{Hostname: name},
 		Status:   nothing(),
 	}
+}
+
+// emptied is a node as it is, but that nothing more fits on it.
+func emptied(node *flamev1.Node) *flamev1.Node {
+	empty := proto.CloneOf(node)
+	empty.Status.Capacity, empty.Status.Allocatable = nothing().GetCapacity(), nothing().GetAllocatable()
+	return empty
 }
 
 func nothing() *flamev1.NodeStatus {
@@ -109,67 +156,6 @@ func (p ports) awaitDrain(ctx context.Context, node string) error {
 		case <-ctx.Done():
 			return failed(ctx.Err(), "wait for node %q to drain", node)
 		}
-	}
-}
-
-// Cordon has Flame forget a live node without executors, so that none is put on
-// it while its process ends. It returns ErrHoldsExecutors if there are some and
-// ErrNotReady if the node is not Ready; the node is as it was then.
-//
-// So that no executor comes in between, the node first registers as one that
-// has nothing, which holds until its next heartbeat, 5 s later at most. If one
-// came all the same, or anything fails, the node is registered as it was.
-func (c *Client) Cordon(ctx context.Context, node string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
-		known, held, err := flame.look(ctx, node)
-		switch {
-		case err != nil:
-			return err
-		case known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_READY:
-			return fmt.Errorf("cordon node %q: %w", node, ErrNotReady)
-		case len(held) > 0:
-			return fmt.Errorf("cordon node %q: %w", node, ErrHoldsExecutors)
-		}
-		if err := flame.cordon(ctx, known); err != nil {
-			flame.uncordon(ctx, known)
-			return err
-		}
-		return nil
-	})
-}
-
-func (p ports) cordon(ctx context.Context, node *flamev1.Node) error {
-	name := node.GetMetadata().GetName()
-	empty := proto.CloneOf(node)
-	empty.Status.Capacity, empty.Status.Allocatable = nothing().GetCapacity(), nothing().GetAllocatable()
-	if err := p.register(ctx, empty, nil); err != nil {
-		return err
-	}
-	if err := p.holdsNothing(ctx, name); err != nil {
-		return err
-	}
-	if err := p.release(ctx, name); err != nil {
-		return err
-	}
-	return p.holdsNothing(ctx, name)
-}
-
-func (p ports) holdsNothing(ctx context.Context, node string) error {
-	held, err := p.held(ctx, node)
-	if err == nil && len(held) > 0 {
-		return fmt.Errorf("cordon node %q: %w", node, ErrHoldsExecutors)
-	}
-	return err
-}
-
-// uncordon registers a node as it was, with what it holds now. It has its own
-// time, since the verb's may be over; if it fails, the node's next heartbeat
-// brings back what it has, or its next stream the node itself.
-func (p ports) uncordon(ctx context.Context, node *flamev1.Node) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verbTimeout)
-	defer cancel()
-	if held, err := p.held(ctx, node.GetMetadata().GetName()); err == nil {
-		_ = p.register(ctx, node, held)
 	}
 }
 

@@ -190,6 +190,30 @@ func TestEnsureAgainChangesNothing(t *testing.T) {
 	assert.Equal(t, 1, server.Observed())
 }
 
+func TestWhatWasDoneToANodeIsRemembered(t *testing.T) {
+	w := newWorld(t)
+	server := w.observe("c", observation.Observation{
+		Nodes:     []observation.Node{node("n", observation.Ready), node("gone", observation.Unknown)},
+		Executors: []observation.Executor{executor("1", "n", observation.Void, "")},
+	})
+	track := func(name string) observation.NodeTrack { return w.Latest(named("c")).Track.Nodes[name] }
+	w.clock.Step(5 * time.Second)
+	require.NoError(t, w.FenceSilent(t.Context(), named("c"), "gone"))
+	assert.Equal(t, noon.Add(5*time.Second), track("gone").FencedSince)
+	require.NoError(t, w.Clear(t.Context(), named("c"), "gone"))
+
+	require.NoError(t, w.Challenge(t.Context(), named("c"), "n"))
+	assert.Equal(t, noon.Add(5*time.Second), track("n").ChallengedAt)
+	require.NoError(t, w.Resync(t.Context(), named("c"), "n"))
+	server.Fail(errBroken)
+	w.clock.Step(time.Second)
+	require.ErrorIs(t, w.Resync(t.Context(), named("c"), "n"), observation.ErrAnswer)
+	assert.Equal(t, 2, track("n").Resyncs, "one that failed was tried")
+	assert.Equal(t, noon.Add(6*time.Second), track("n").ResyncedAt)
+	require.ErrorIs(t, w.Challenge(t.Context(), named("c"), "n"), observation.ErrAnswer)
+	assert.Equal(t, noon.Add(5*time.Second), track("n").ChallengedAt, "one that failed is none")
+}
+
 func TestFenceIsRememberedAndLookedAt(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", observation.Observation{Nodes: []observation.Node{node("n", observation.Unknown)}})

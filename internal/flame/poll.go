@@ -6,7 +6,6 @@ package flame
 import (
 	"context"
 	"sync"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -143,60 +142,4 @@ func (o *Observers) end(name types.NamespacedName, c *cluster, seen observation.
 	wait := o.pause(c)
 	c.due = c.ended.Add(wait)
 	o.queue(c).AddAfter(name, wait)
-}
-
-// act has a client do something, and the cluster observed after it.
-func (o *Observers) act(name types.NamespacedName, do func(*Client) error) error {
-	o.mu.Lock()
-	c := o.clusters[name]
-	o.mu.Unlock()
-	if c == nil {
-		return ErrNotObserved
-	}
-	defer o.Wake(name)
-	return do(c.client)
-}
-
-// Fence does what Client.Fence does, and remembers when.
-func (o *Observers) Fence(ctx context.Context, name types.NamespacedName, node string) error {
-	return o.act(name, func(client *Client) error {
-		err := client.Fence(ctx, node)
-		if err == nil {
-			o.fenced(name, node, o.clock.Now())
-		}
-		return err
-	})
-}
-
-func (o *Observers) fenced(name types.NamespacedName, node string, at time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if c := o.clusters[name]; c != nil {
-		c.latest = c.latest.Fenced(node, at)
-	}
-}
-
-// Release does what Client.Release does.
-func (o *Observers) Release(ctx context.Context, name types.NamespacedName, node string) error {
-	return o.act(name, func(client *Client) error { return client.Release(ctx, node) })
-}
-
-// Cordon does what Client.Cordon does.
-func (o *Observers) Cordon(ctx context.Context, name types.NamespacedName, node string) error {
-	return o.act(name, func(client *Client) error { return client.Cordon(ctx, node) })
-}
-
-// Resync does what Client.Resync does.
-func (o *Observers) Resync(ctx context.Context, name types.NamespacedName, node string) error {
-	return o.act(name, func(client *Client) error { return client.Resync(ctx, node) })
-}
-
-// Unbind does what Client.Unbind does.
-func (o *Observers) Unbind(ctx context.Context, name types.NamespacedName, executor string) error {
-	return o.act(name, func(client *Client) error { return client.Unbind(ctx, executor) })
-}
-
-// Unregister does what Client.Unregister does.
-func (o *Observers) Unregister(ctx context.Context, name types.NamespacedName, executor string) error {
-	return o.act(name, func(client *Client) error { return client.Unregister(ctx, executor) })
 }

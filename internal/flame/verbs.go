@@ -23,6 +23,10 @@ var (
 	ErrNotReady = errors.New("the node is not Ready")
 	// ErrNotGivenUp means that Flame still waits for a node to come back.
 	ErrNotGivenUp = errors.New("the node is not given up yet")
+	// ErrConnected means that a node's process has a connection.
+	ErrConnected = errors.New("the process of the node is connected")
+	// ErrNotFenced means that a node does not drain with nothing to give.
+	ErrNotFenced = errors.New("the node is not fenced")
 )
 
 // Unbind lets an executor's task end and gives it no further one. With work
@@ -65,16 +69,6 @@ func (p ports) unbind(ctx context.Context, e observation.Executor, before []obse
 	}
 	result, err := p.backend.UnbindExecutor(ctx, &flamev1.UnbindExecutorRequest{ExecutorId: e.ID})
 	return answered(result, err, "unbind executor %q", e.ID)
-}
-
-// Unregister takes an executor off that is Binding on a node whose process is
-// gone; those in other states Flame refuses. Without it the executor would hold
-// its session's place until the node is given up.
-func (c *Client) Unregister(ctx context.Context, executor string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
-		result, err := flame.backend.UnregisterExecutor(ctx, &flamev1.UnregisterExecutorRequest{ExecutorId: executor})
-		return answered(result, err, "unregister executor %q", executor)
-	})
 }
 
 // Release lets Flame forget a node that it has given up. It forgets neither the

@@ -107,13 +107,86 @@ func TestUnbindOnlyWhatSurelyRunsATask(t *testing.T) {
 	}
 }
 
-func TestUnregisterTakesOffWhatIsBinding(t *testing.T) {
-	server, client := dial(t, observation.Observation{Executors: []observation.Executor{
-		executor("1", "gone", observation.Binding, "s"), executor("2", "gone", observation.Bound, "s"),
-	}})
-	require.NoError(t, client.Unregister(t.Context(), "1"))
-	assert.ErrorIs(t, client.Unregister(t.Context(), "2"), observation.ErrAnswer)
-	assert.Equal(t, []observation.Executor{executor("2", "gone", observation.Bound, "s")}, server.State().Executors)
+func TestFenceSilentLeavesAloneWhatIsConnected(t *testing.T) {
+	tests := map[string]struct {
+		nodes []observation.Node
+		want  error
+	}{
+		"its stream has ended":      {nodes: []observation.Node{node("n", observation.Unknown)}},
+		"it is given up":            {nodes: []observation.Node{node("n", observation.NotReady)}},
+		"it is forgotten":           {},
+		"it has not answered":       {nodes: []observation.Node{{Name: "n", State: observation.Ready}}},
+		"it came back, or answered": {nodes: []observation.Node{node("n", observation.Ready)}, want: flame.ErrConnected},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server, client := dial(t, observation.Observation{Nodes: test.nodes})
+			require.ErrorIs(t, client.FenceSilent(t.Context(), "n"), test.want)
+			if test.want != nil {
+				assert.Empty(t, server.Calls())
+				return
+			}
+			fenced := server.State().Nodes[0]
+			assert.True(t, fenced.Fenced(), "%+v", fenced)
+		})
+	}
+}
+
+func TestChallengeTakesNothingButWhatANodeHasToGive(t *testing.T) {
+	server, client := dial(t, observation.Observation{
+		Nodes:     []observation.Node{node("n", observation.Ready), node("drains", observation.Unknown)},
+		Executors: []observation.Executor{executor("1", "n", observation.Bound, "s")},
+	})
+	require.NoError(t, client.Challenge(t.Context(), "n"))
+	assert.Equal(t, []flametest.Call{{Verb: "RegisterNode", Name: "n", Executors: []string{"1"}}}, server.Calls())
+	o, err := client.Observe(t.Context())
+	require.NoError(t, err)
+	challenged, _ := o.Node("n")
+	assert.True(t, challenged.Silent(), "%+v", challenged)
+	require.ErrorIs(t, client.Challenge(t.Context(), "drains"), flame.ErrNotReady)
+	require.ErrorIs(t, client.Challenge(t.Context(), "absent"), flame.ErrNotReady)
+}
+
+func TestClearTakesOffWhatRunsNoTask(t *testing.T) {
+	sessions := []observation.Session{session("busy", 3, 1), session("waits", 3, 0)}
+	server, client := dial(t, observation.Observation{
+		Sessions: sessions,
+		Executors: []observation.Executor{
+			executor("1", "gone", observation.Void, ""), executor("2", "gone", observation.Binding, "busy"),
+			executor("3", "gone", observation.Releasing, ""), executor("4", "gone", observation.Unbinding, ""),
+			executor("5", "gone", observation.Unbinding, "waits"), executor("6", "gone", observation.Unbinding, "busy"),
+			executor("7", "gone", observation.Bound, "busy"), executor("8", "gone", observation.Bound, "waits"),
+			executor("9", "other", observation.Void, ""),
+		},
+		Nodes: []observation.Node{{Name: "gone", State: observation.Unknown}, node("other", observation.Ready)},
+	})
+	require.NoError(t, client.Clear(t.Context(), "gone"))
+	assert.Equal(t, []observation.Executor{
+		executor("1", "gone", observation.Idle, ""), executor("4", "gone", observation.Idle, ""), executor("5", "gone", observation.Idle, ""),
+		executor("6", "gone", observation.Unbinding, "busy"), executor("7", "gone", observation.Bound, "busy"),
+		executor("8", "gone", observation.Bound, "waits"), executor("9", "other", observation.Void, ""),
+	}, server.State().Executors)
+	before := len(server.Calls())
+	require.NoError(t, client.Clear(t.Context(), "gone"), "a second time")
+	assert.Len(t, server.Calls(), before, "what is Idle is the scheduler's")
+}
+
+func TestClearLeavesAloneWhatIsNotFenced(t *testing.T) {
+	for name, nodes := range map[string][]observation.Node{
+		"it lives":               {node("n", observation.Ready)},
+		"it has not answered":    {{Name: "n", State: observation.Ready}},
+		"it drains by itself":    {node("n", observation.Unknown)},
+		"it is given up already": {{Name: "n", State: observation.NotReady}},
+		"it is forgotten":        {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, client := dial(t, observation.Observation{
+				Nodes: nodes, Executors: []observation.Executor{executor("1", "n", observation.Void, ""), executor("2", "n", observation.Binding, "s")},
+			})
+			require.ErrorIs(t, client.Clear(t.Context(), "n"), flame.ErrNotFenced)
+			assert.Empty(t, server.Calls())
+		})
+	}
 }
 
 func TestResyncRegistersANodeAsItIs(t *testing.T) {

@@ -87,7 +87,7 @@ func TestDrainKeepsAnExecutorThatIsBoundAgainFromTheNextTask(t *testing.T) {
 	assert.Equal(t, [4]int32{3, 0, 2, 0}, c.counts("s"), "the other one's task has ended, and none has begun")
 
 	c.eventually(2*time.Second, "node is Unknown", func() bool { return c.node("node") == "UNKNOWN" })
-	c.fence("node")
+	require.NoError(t, c.operator().Fence(t.Context(), "node"))
 	c.executorManager("next")
 	c.clear("node")
 	c.eventually(5*time.Second, "the next node works", func() bool { return c.counts("s") == [4]int32{0, 0, 5, 0} })
@@ -140,7 +140,7 @@ func (c *cluster) drain(hostname string, p *process) {
 	require.NoError(c.t, hook.Wait())
 	assert.Positive(c.t, unbound, "executors that ran a task and were unbound")
 	c.eventually(2*time.Second, hostname+" is Unknown", func() bool { return c.node(hostname) == "UNKNOWN" })
-	c.fence(hostname)
+	require.NoError(c.t, c.operator().Fence(c.t.Context(), hostname))
 	c.clear(hostname)
 }
 
@@ -198,36 +198,7 @@ func (c *cluster) sessionsExecutors(session string) []string {
 func (c *cluster) clear(hostname string) {
 	c.t.Helper()
 	c.eventually(drain+slack, "nothing is left on "+hostname, func() bool {
-		for _, e := range c.executors(hostname) {
-			id, err := e.GetMetadata().GetId(), error(nil)
-			switch e.GetStatus().GetState() {
-			case flamev1.ExecutorState_EXECUTOR_STATE_VOID:
-				// It turns Idle, and then Binding or Releasing.
-				_, err = c.backend.RegisterExecutor(c.t.Context(), &flamev1.RegisterExecutorRequest{ExecutorId: id, ExecutorSpec: e.GetSpec()})
-			case flamev1.ExecutorState_EXECUTOR_STATE_BINDING, flamev1.ExecutorState_EXECUTOR_STATE_RELEASING:
-				_, err = c.backend.UnregisterExecutor(c.t.Context(), &flamev1.UnregisterExecutorRequest{ExecutorId: id})
-			}
-			require.NoError(c.t, err)
-		}
+		require.NoError(c.t, c.operator().Clear(c.t.Context(), hostname))
 		return c.states(hostname) == ""
 	})
-}
-
-// A dead node's Void executor need not wait for the end of the drain either.
-func TestVoidExecutorOfAFencedNodeIsTakenOffAtOnce(t *testing.T) {
-	c := newCluster(t)
-	c.atFlamesPace()
-	c.sessionManager()
-	status := nothingOf()
-	status.Allocatable = &flamev1.ResourceRequirement{Cpu: 1000, Memory: 1 << 40}
-	c.register("dead", status)
-	c.watch("dead", status)
-	c.createSession("s")
-	c.createTasks("s", 1, 0)
-	c.eventually(5*time.Second, "a Void executor sits on it", func() bool { return c.states("dead") == "VOID" })
-	c.fence("dead")
-	c.executorManager("next")
-	c.clear("dead")
-	assert.Equal(t, "UNKNOWN", c.node("dead"), "its drain has not ended yet")
-	c.succeeds(1)
 }

@@ -280,23 +280,3 @@ func TestOperatorHealsANodeWhoseFirstExecutorWasLost(t *testing.T) {
 	require.NoError(t, c.operator().Resync(t.Context(), "node"))
 	c.eventually(5*time.Second, "its node hears of it now", func() bool { return len(arrived) > 0 })
 }
-
-func TestOperatorTakesOffWhatIsBindingOnADeadNode(t *testing.T) {
-	c := newCluster(t, "resreq: cpu=1,mem=1m")
-	c.sessionManager()
-	c.register("node", oneCPU())
-	c.watch("node", oneCPU())
-	c.createSession("s")
-	c.createTasks("s", 1, 0)
-	c.eventually(5*time.Second, "an executor is made", func() bool { return c.states("node") == "VOID" })
-	e := c.observe().Executors[0].ID
-	require.ErrorIs(t, c.operator().Unregister(t.Context(), e), observation.ErrAnswer, "while it is Void")
-	_, err := c.backend.RegisterExecutor(t.Context(), &flamev1.RegisterExecutorRequest{
-		ExecutorId: e, ExecutorSpec: c.executors("node")[0].GetSpec()})
-	require.NoError(t, err)
-	c.eventually(5*time.Second, "it is promised to the session", func() bool { return c.states("node") == "BINDING" })
-	require.NoError(t, c.operator().Unregister(t.Context(), e))
-	for _, left := range c.observe().Executors {
-		assert.NotEqual(t, e, left.ID)
-	}
-}

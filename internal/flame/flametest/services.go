@@ -200,10 +200,26 @@ func (b *backend) WatchNode(stream grpc.BidiStreamingServer[flamev1.WatchNodeReq
 	return nil
 }
 
+func (b *backend) RegisterExecutor(_ context.Context, req *flamev1.RegisterExecutorRequest) (*flamev1.Result, error) {
+	return b.executor("RegisterExecutor", req.GetExecutorId(), func(e *observation.Executor) (keep, allowed bool) {
+		allowed = e.State == observation.Void
+		e.State = observation.Idle
+		return true, allowed
+	})
+}
+
 func (b *backend) UnbindExecutor(_ context.Context, req *flamev1.UnbindExecutorRequest) (*flamev1.Result, error) {
 	return b.executor("UnbindExecutor", req.GetExecutorId(), func(e *observation.Executor) (keep, allowed bool) {
 		allowed = e.Busy()
 		e.State = observation.Unbinding
+		return true, allowed
+	})
+}
+
+func (b *backend) UnbindExecutorCompleted(_ context.Context, req *flamev1.UnbindExecutorCompletedRequest) (*flamev1.Result, error) {
+	return b.executor("UnbindExecutorCompleted", req.GetExecutorId(), func(e *observation.Executor) (keep, allowed bool) {
+		allowed = e.State == observation.Unbinding || e.State == observation.Binding
+		e.State, e.Session = observation.Idle, ""
 		return true, allowed
 	})
 }

@@ -17,6 +17,17 @@ func (o Observation) Node(name string) (Node, bool) {
 	return o.Nodes[i], true
 }
 
+// Running returns how many tasks of a session run. It is 0 for one that is not
+// listed.
+func (o Observation) Running(session string) int {
+	for _, s := range o.Sessions {
+		if s.ID == session {
+			return s.Running
+		}
+	}
+	return 0
+}
+
 // ExecutorsByNode returns the executors by the names of their nodes, listed or not.
 func (o Observation) ExecutorsByNode() map[string][]Executor {
 	byNode := map[string][]Executor{}

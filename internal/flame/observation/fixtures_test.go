@@ -35,6 +35,9 @@ func node(name string, state NodeState) Node {
 // fenced is node n as a fence leaves it.
 func fenced() Node { return Node{Name: "n", State: Unknown} }
 
+// silent is node n as a challenge leaves it.
+func silent() Node { return Node{Name: "n", State: Ready} }
+
 func at(seconds int, nodes []Node, executors ...Executor) Observation {
 	return Observation{At: after(seconds), Nodes: nodes, Executors: executors}
 }

@@ -66,6 +66,19 @@ func (l Latest) Fenced(node string, at time.Time) Latest {
 	return l
 }
 
+// Challenged returns what is known after a node was challenged at a time.
+func (l Latest) Challenged(node string, at time.Time) Latest {
+	l.Track = l.Track.Challenged(node, at)
+	return l
+}
+
+// Resynced returns what is known after it was tried at a time to register a node
+// again.
+func (l Latest) Resynced(node string, at time.Time) Latest {
+	l.Track = l.Track.Resynced(node, at)
+	return l
+}
+
 // Changed says whether a cluster has to be looked at because of what is known
 // now and was not before:
 //

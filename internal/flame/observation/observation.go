@@ -137,3 +137,7 @@ type Node struct {
 // Fenced says whether a node has nothing to give while it drains, which is how
 // a fence leaves it. A node that lives has a CPU at least.
 func (n Node) Fenced() bool { return n.State == Unknown && n.Allocatable == Resources{} }
+
+// Silent says whether a Ready node has nothing to give, which is how a challenge
+// leaves it until its process says what it has.
+func (n Node) Silent() bool { return n.State == Ready && n.Allocatable == Resources{} }

@@ -44,6 +44,14 @@ type NodeTrack struct {
 	// give. A session manager that started later has forgotten the fence, and
 	// never ends that node's drain.
 	FencedSince time.Time
+	// ChallengedAt is when it was challenged last, and SilentSince when it was
+	// first seen Ready with nothing to give. A process that is connected says
+	// every 5 s what it has.
+	ChallengedAt, SilentSince time.Time
+	// Resyncs is how often it was registered again for the Void executors that it
+	// holds, and ResyncedAt when it was last.
+	Resyncs    int
+	ResyncedAt time.Time
 	// IdleSince is when it was first seen without an executor of any state, and
 	// Idle in how many observations in a row it was, counted to SettledIdle.
 	IdleSince time.Time
@@ -65,17 +73,18 @@ func Next(previous Track, o Observation) Track {
 		Executors: make(map[string]ExecutorTrack, len(o.Executors)),
 		tally:     count(o),
 	}
-	holds := map[string]bool{}
+	holds, void := map[string]bool{}, map[string]bool{}
 	for _, e := range o.Executors {
 		holds[e.Node] = true
+		void[e.Node] = void[e.Node] || e.State == Void
 		next.Executors[e.ID] = previous.Executors[e.ID].next(e, o.At)
 	}
 	for _, n := range o.Nodes {
-		next.Nodes[n.Name] = previous.Nodes[n.Name].next(n, holds[n.Name], o.At)
+		next.Nodes[n.Name] = previous.Nodes[n.Name].next(n, holds[n.Name], void[n.Name], o.At)
 	}
 	for name := range holds {
 		if _, listed := next.Nodes[name]; !listed {
-			next.Nodes[name] = previous.Nodes[name].next(Node{Name: name, State: Absent}, true, o.At)
+			next.Nodes[name] = previous.Nodes[name].next(Node{Name: name, State: Absent}, true, void[name], o.At)
 		}
 	}
 	next.Sessions = trackSessions(previous, next, o)
@@ -91,19 +100,34 @@ func Next(previous Track, o Observation) Track {
 // Fenced returns what is remembered after a node was fenced at a time. A second
 // fence looks like the first in an observation, and starts its 30 s again.
 func (t Track) Fenced(node string, at time.Time) Track {
+	return t.with(node, func(n *NodeTrack) { n.FencedSince = at })
+}
+
+// Challenged returns what is remembered after a node was challenged at a time.
+func (t Track) Challenged(node string, at time.Time) Track {
+	return t.with(node, func(n *NodeTrack) { n.ChallengedAt = at })
+}
+
+// Resynced returns what is remembered after it was tried at a time to register a
+// node again, whatever came of it.
+func (t Track) Resynced(node string, at time.Time) Track {
+	return t.with(node, func(n *NodeTrack) { n.Resyncs, n.ResyncedAt = n.Resyncs+1, at })
+}
+
+func (t Track) with(node string, change func(*NodeTrack)) Track {
 	nodes := maps.Clone(t.Nodes)
 	if nodes == nil {
 		nodes = map[string]NodeTrack{}
 	}
 	track := nodes[node]
-	track.FencedSince = at
+	change(&track)
 	nodes[node] = track
 	t.Nodes = nodes
 	return t
 }
 
-func (t NodeTrack) next(n Node, holds bool, at time.Time) NodeTrack {
-	next := NodeTrack{State: n.State, Since: at}
+func (t NodeTrack) next(n Node, holds, void bool, at time.Time) NodeTrack {
+	next := NodeTrack{State: n.State, Since: at, ChallengedAt: t.ChallengedAt}
 	if t.State == n.State {
 		next.Since = t.Since
 	}
@@ -114,6 +138,15 @@ func (t NodeTrack) next(n Node, holds bool, at time.Time) NodeTrack {
 		next.FencedSince = at
 	case n.Fenced():
 		next.FencedSince = t.FencedSince
+	}
+	if n.Silent() {
+		next.SilentSince = at
+		if !t.SilentSince.IsZero() {
+			next.SilentSince = t.SilentSince
+		}
+	}
+	if void {
+		next.Resyncs, next.ResyncedAt = t.Resyncs, t.ResyncedAt
 	}
 	if !holds {
 		next.IdleSince, next.Idle = at, 1

@@ -60,6 +60,18 @@ func TestNodesAreTracked(t *testing.T) {
 			observations: []Observation{at(0, []Node{node("n", Unknown)}, holds), at(10, []Node{fenced()}, holds), at(20, []Node{fenced()}, holds)},
 			want:         NodeTrack{State: Unknown, Since: after(0), FencedSince: after(10)},
 		},
+		"a challenge is remembered, and a node silent since that was first seen": {
+			observations: []Observation{at(0, []Node{node("n", Ready)}, holds), at(10, []Node{silent()}, holds), at(20, []Node{silent()}, holds)},
+			want:         NodeTrack{State: Ready, Since: after(0), SilentSince: after(10)},
+		},
+		"one that has answered is silent no longer": {
+			observations: []Observation{at(0, []Node{silent()}, holds), at(10, []Node{node("n", Ready)}, holds)},
+			want:         NodeTrack{State: Ready, Since: after(0)},
+		},
+		"and if it falls silent again it is so anew": {
+			observations: []Observation{at(0, []Node{silent()}, holds), at(10, []Node{node("n", Ready)}, holds), at(20, []Node{silent()}, holds)},
+			want:         NodeTrack{State: Ready, Since: after(0), SilentSince: after(20)},
+		},
 		"one that is given up is fenced no longer": {
 			observations: []Observation{at(0, []Node{fenced()}, holds), at(30, []Node{{Name: "n", State: NotReady}}, holds)},
 			want:         NodeTrack{State: NotReady, Since: after(30)},
@@ -91,9 +103,26 @@ func TestFenceIsRememberedFromWhenItWasMade(t *testing.T) {
 	assert.Equal(t, after(5), Track{}.Fenced("n", after(5)).Nodes["n"].FencedSince, "of a node that was never seen")
 }
 
+func TestResyncsAreRememberedAsLongAsAnExecutorIsVoid(t *testing.T) {
+	void := executor("1", "n", Void, "")
+	track := follow(at(0, []Node{node("n", Ready)}, void)).Resynced("n", after(20)).Resynced("n", after(30))
+	track = Next(track, at(31, []Node{node("n", Ready)}, void))
+	assert.Equal(t, NodeTrack{State: Ready, Since: after(0), Resyncs: 2, ResyncedAt: after(30)}, track.Nodes["n"])
+	track = Next(track, at(41, []Node{node("n", Ready)}, executor("1", "n", Idle, "")))
+	assert.Equal(t, NodeTrack{State: Ready, Since: after(0)}, track.Nodes["n"])
+}
+
+func TestChallengesAreRememberedAsLongAsTheNodeIs(t *testing.T) {
+	track := follow(at(0, []Node{node("n", Ready)})).Challenged("n", after(5))
+	assert.Equal(t, after(5), Next(track, at(10, []Node{silent()})).Nodes["n"].ChallengedAt)
+	assert.Empty(t, Next(track, at(10, nil)).Nodes)
+}
+
 func TestTracksAreReplacedAndNeverChanged(t *testing.T) {
 	before := follow(at(0, []Node{node("n", Ready)}))
 	before.Fenced("n", after(5))
+	before.Challenged("n", after(5))
+	before.Resynced("n", after(5))
 	Next(before, at(10, []Node{node("n", NotReady)}))
 	assert.Equal(t, follow(at(0, []Node{node("n", Ready)})), before)
 }

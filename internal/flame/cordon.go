@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flame
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/xflops/flame-operator/internal/flame/flamev1"
+)
+
+// Cordon has Flame forget a live node without executors, so that none is put on
+// it while its process ends. It returns ErrHoldsExecutors if there are some and
+// ErrNotReady if the node is not Ready; the node is as it was then.
+//
+// So that no executor comes in between, the node first registers as one that
+// has nothing, which holds until its next heartbeat, 5 s later at most. If one
+// came all the same, or anything fails, the node is registered as it was.
+func (c *Client) Cordon(ctx context.Context, node string) error {
+	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+		known, held, err := flame.look(ctx, node)
+		switch {
+		case err != nil:
+			return err
+		case known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_READY:
+			return fmt.Errorf("cordon node %q: %w", node, ErrNotReady)
+		case len(held) > 0:
+			return fmt.Errorf("cordon node %q: %w", node, ErrHoldsExecutors)
+		}
+		if err := flame.cordon(ctx, known); err != nil {
+			flame.uncordon(ctx, known)
+			return err
+		}
+		return nil
+	})
+}
+
+func (p ports) cordon(ctx context.Context, node *flamev1.Node) error {
+	name := node.GetMetadata().GetName()
+	if err := p.register(ctx, emptied(node), nil); err != nil {
+		return err
+	}
+	if err := p.holdsNothing(ctx, name); err != nil {
+		return err
+	}
+	if err := p.release(ctx, name); err != nil {
+		return err
+	}
+	return p.holdsNothing(ctx, name)
+}
+
+func (p ports) holdsNothing(ctx context.Context, node string) error {
+	held, err := p.held(ctx, node)
+	if err == nil && len(held) > 0 {
+		return fmt.Errorf("cordon node %q: %w", node, ErrHoldsExecutors)
+	}
+	return err
+}
+
+// uncordon registers a node as it was, with what it holds now. It has its own
+// time, since the verb's may be over; if it fails, the node's next heartbeat
+// brings back what it has, or its next stream the node itself.
+func (p ports) uncordon(ctx context.Context, node *flamev1.Node) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verbTimeout)
+	defer cancel()
+	if held, err := p.held(ctx, node.GetMetadata().GetName()); err == nil {
+		_ = p.register(ctx, node, held)
+	}
+}
