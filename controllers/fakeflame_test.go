@@ -35,6 +35,8 @@ type fakeFlame struct {
 	// lost are the tasks that sessions have lost, and lostAt is when that was told.
 	lost   map[string][]int64
 	lostAt time.Time
+	// quiet is how long before now it was asked first.
+	quiet time.Duration
 	// calls are what it was asked to do.
 	calls []string
 }
@@ -71,7 +73,9 @@ func (f *fakeFlame) Latest(name types.NamespacedName) observation.Latest {
 	for session, tasks := range f.lost {
 		answers = append(answers, observation.Answer{Session: session, At: f.lostAt, Tasks: tasks})
 	}
-	return observation.Latest{}.Seen(o).Seen(o).Told(answers).Told(answers)
+	first := o
+	first.At = o.At.Add(-f.quiet)
+	return observation.Latest{}.Seen(first).Seen(o).Told(answers).Told(answers)
 }
 
 func (f *fakeFlame) node(name string) observation.Node {
@@ -101,6 +105,18 @@ func (f *fakeFlame) asked() []string {
 
 func (f *fakeFlame) Fence(_ context.Context, _ types.NamespacedName, node string) error {
 	return f.note("fence", node)
+}
+
+func (f *fakeFlame) FenceSilent(_ context.Context, _ types.NamespacedName, node string) error {
+	return f.note("fence silent", node)
+}
+
+func (f *fakeFlame) Clear(_ context.Context, _ types.NamespacedName, node string) error {
+	return f.note("clear", node)
+}
+
+func (f *fakeFlame) Challenge(_ context.Context, _ types.NamespacedName, node string) error {
+	return f.note("challenge", node)
 }
 
 func (f *fakeFlame) Release(_ context.Context, _ types.NamespacedName, node string) error {

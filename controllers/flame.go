@@ -33,6 +33,9 @@ type Flame interface {
 	SetInterval(name types.NamespacedName, interval time.Duration)
 
 	Fence(ctx context.Context, name types.NamespacedName, node string) error
+	FenceSilent(ctx context.Context, name types.NamespacedName, node string) error
+	Clear(ctx context.Context, name types.NamespacedName, node string) error
+	Challenge(ctx context.Context, name types.NamespacedName, node string) error
 	Release(ctx context.Context, name types.NamespacedName, node string) error
 	Cordon(ctx context.Context, name types.NamespacedName, node string) error
 	Resync(ctx context.Context, name types.NamespacedName, node string) error
@@ -106,7 +109,7 @@ func (p *pass) ask(ctx context.Context, what string, list []string, do func(cont
 // refused reports whether an error says that a look at Flame showed something
 // else than what was decided from.
 func refused(err error) bool {
-	for _, reason := range []error{flame.ErrMayWait, flame.ErrHoldsExecutors, flame.ErrNotReady, flame.ErrNotGivenUp, flame.ErrNotObserved} {
+	for _, reason := range []error{flame.ErrMayWait, flame.ErrHoldsExecutors, flame.ErrNotReady, flame.ErrNotGivenUp, flame.ErrConnected, flame.ErrNotFenced, flame.ErrNotObserved} {
 		if errors.Is(err, reason) {
 			return true
 		}

@@ -47,6 +47,9 @@ func (p *pass) stepNodes(ctx context.Context) error {
 		p.lost[loss.Pod] = loss
 	}
 	p.ask(ctx, "fence a node", plan.Fence, p.Flame.Fence)
+	p.ask(ctx, "fence a node without a connection", plan.FenceSilent, p.Flame.FenceSilent)
+	p.ask(ctx, "clear a node", plan.Clear, p.Flame.Clear)
+	p.ask(ctx, "challenge a node", plan.Challenge, p.Flame.Challenge)
 	p.ask(ctx, "release a node", plan.Release, p.Flame.Release)
 	p.ask(ctx, "send a node its executors again", plan.Resync, p.Flame.Resync)
 	p.ask(ctx, "unbind an executor", plan.Unbind, p.Flame.Unbind)
@@ -132,6 +135,7 @@ func (p *pass) sessionManagerForNodes() nodes.SessionManager {
 	if pod == nil {
 		return facts
 	}
+	facts.Refused = pod.Annotations[flamev1alpha1.AnnotationFollowsWithdrawn] == "true" || restarted(pod, flamev1alpha1.ComponentSessionManager)
 	switch storage := p.cluster.Spec.SessionManager.Storage; {
 	// Where a URI leads is not known here; it may be a volume of a podTemplate.
 	case storage.VolumeClaimTemplate != nil || storage.ExistingClaim != "" || storage.URISecretRef != nil:
@@ -161,7 +165,7 @@ func nodeFacts(pods []*corev1.Pod) []nodes.Pod {
 			Terminating: pod.DeletionTimestamp != nil,
 			DeletedAt:   deletedAt(pod),
 			StartedAt:   timesOf(pod, flamev1alpha1.ComponentExecutorManager).started,
-			Restarted:   restarted(pod),
+			Restarted:   restarted(pod, flamev1alpha1.ComponentExecutorManager),
 			Connected:   hasStarted(pod, flamev1alpha1.ComponentExecutorManager),
 			Linked:      linked,
 			LinkSince:   since,
@@ -189,9 +193,10 @@ func processOf(pod *corev1.Pod) nodes.Process {
 	return nodes.Alive
 }
 
-func restarted(pod *corev1.Pod) bool {
+// restarted reports whether a container was started again in its pod.
+func restarted(pod *corev1.Pod, container string) bool {
 	for _, c := range pod.Status.ContainerStatuses {
-		if c.Name == flamev1alpha1.ComponentExecutorManager {
+		if c.Name == container {
 			return c.RestartCount > 0
 		}
 	}

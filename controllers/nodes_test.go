@@ -33,17 +33,32 @@ func TestNodeWithoutAPodIsFencedWhenItsProcessIsProvenToBeGone(t *testing.T) {
 	h.ghost("c-executor-manager-gone1", observation.Unknown)
 	_, err := h.step(cluster)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"fence c-executor-manager-gone1"}, h.flame.asked())
+	assert.Equal(t, []string{"fence silent c-executor-manager-gone1"}, h.flame.asked())
 
 	h.flame.ghosts = nil
 	h.ghost("c-executor-manager-gone2", observation.Ready)
 	_, err = h.step(cluster)
 	require.NoError(t, err)
-	assert.Empty(t, h.flame.asked(), "the process of a force-deleted pod may live")
-	h.now = h.now.Add(2 * time.Hour)
+	assert.Equal(t, []string{"challenge c-executor-manager-gone2"}, h.flame.asked(), "the process of a force-deleted pod may live")
+	h.flame.quiet = time.Minute
+	h.flame.ghosts[0].Allocatable = observation.Resources{}
 	_, err = h.step(cluster)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"fence c-executor-manager-gone2"}, h.flame.asked(), "but no longer than its grace period")
+	assert.Equal(t, []string{"fence silent c-executor-manager-gone2"}, h.flame.asked(), "but it would answer")
+}
+
+func TestWhatStarvesASessionIsTakenOffANodeWhosePodEnded(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	pod := h.executors()[0]
+	h.ghost(pod.Name, observation.Unknown)
+	h.flame.ghosts[0].Allocatable = observation.Resources{}
+	h.flame.executors = []observation.Executor{{ID: "1", Node: pod.Name, State: observation.Void}}
+	h.setStatus(&pod, failedStatus(flamev1alpha1.ComponentExecutorManager, h.now))
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"clear " + pod.Name}, h.flame.asked())
 }
 
 func TestNodeWhosePodTheCacheDoesNotShowIsNotFenced(t *testing.T) {

@@ -27,9 +27,13 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 			in:   input(says(full...), at(1), running("b")),
 			want: urgently(Plan{After: soon}),
 		},
-		"not after that": {
+		"not after that, and nobody has to watch it closely for a while": {
 			in:   input(says(full...), at(4), running("b")),
-			want: urgently(Plan{After: 27*time.Second + soon}),
+			want: Plan{After: 24 * time.Second},
+		},
+		"but soon before it is halted again": {
+			in:   input(says(full...), at(28), running("b")),
+			want: urgently(Plan{After: 3*time.Second + soon}),
 		},
 		"but when it is halted again": {
 			in:   input(says(full...), at(62), running("b")),
@@ -53,12 +57,12 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 		},
 		"not one that leaves its session already": {
 			in:   input(says(executor("a/1", observation.Unbinding, "s"), session("s", 5, 1)), terminating(running("a")), running("b")),
-			want: urgently(Plan{}),
+			want: nothing,
 		},
 		"not one that is promised or free": {
 			in: input(says(executor("a/1", observation.Binding, "s"), executor("a/2", observation.Idle, ""), executor("a/3", observation.Void, ""),
 				session("s", 5, 0)), terminating(running("a")), running("b")),
-			want: urgently(Plan{}),
+			want: nothing,
 		},
 		"each of a pod with several": {
 			in: input(says(executor("a/1", observation.Bound, "s"), executor("a/2", observation.Bound, "t"),
@@ -66,24 +70,25 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}, After: soon}),
 		},
 		"one of a pod that was force-deleted while it drained, when it is halted": {
-			in:   drained(absent(input(says(full...), running("b")), "a", 50), 62),
+			in:   drained(absent(input(challenged(says(full...), 10), running("b")), "a", 50), 62),
 			want: unbind,
 		},
 		"not when its absence is as old as if it were": {
-			in:   drained(absent(input(says(full...), running("b")), "a", 32), 44),
-			want: urgently(Plan{After: 17*time.Second + soon}),
+			in:   drained(absent(input(challenged(says(full...), 10), running("b")), "a", 32), 44),
+			want: Plan{After: 14 * time.Second},
 		},
 		"not one of a pod that was force-deleted at once: it is killed, and would starve its session": {
-			in:   absent(input(says(full...), running("b")), "a", 2),
-			want: urgently(Plan{After: 298 * time.Second}),
+			in:   absent(input(challenged(says(full...), 10), running("b")), "a", 2),
+			want: Plan{After: 20 * time.Second},
 		},
 		"not one of a pod that only the cache does not show: it may be there to stay": {
 			in:   unseen(input(says(full...), running("b")), "a"),
 			want: Plan{After: 30 * time.Second},
 		},
 		"not one of a node that is fenced": {
-			in:   absent(input(says(full...), running("b")), "a", 300),
-			want: fenceA,
+			in: absent(input(fenced(says(executor("a/1", observation.Bound, "s"), executor("b/1", observation.Bound, "s"),
+				session("s", 5, 2), empty("c", observation.Ready)), 0), running("b")), "a", 92),
+			want: urgently(Plan{After: 45 * time.Second}),
 		},
 		"none while Flame is silent": {
 			in:   silent(input(says(full...), terminating(running("a")), running("b"))),

@@ -73,6 +73,38 @@ func fenced(latest observation.Latest, seconds int) observation.Latest {
 	return latest.Fenced("a", ago(seconds))
 }
 
+// challenged is what is known if node a was challenged some seconds ago.
+func challenged(latest observation.Latest, seconds int) observation.Latest {
+	return latest.Challenged("a", ago(seconds))
+}
+
+// resynced is what is known if node a was registered again some seconds ago, for
+// the last of so many times.
+func resynced(latest observation.Latest, times, seconds int) observation.Latest {
+	for range times {
+		latest = latest.Resynced("a", ago(seconds))
+	}
+	return latest
+}
+
+// heard is what is known if Flame was asked last some seconds ago.
+func heard(latest observation.Latest, seconds int) observation.Latest {
+	last := *latest.Observation
+	last.At = ago(seconds)
+	latest.Observation = &last
+	return latest
+}
+
+// again is what is known if no executor was there for a while, and then what is
+// said now was so.
+func again(before, now observation.Latest) observation.Latest {
+	first, last := *now.Observation, *now.Observation
+	without := first
+	without.Executors, without.At = nil, ago(40)
+	first.At = now.Track.Executors[first.Executors[0].ID].Since
+	return before.Seen(without).Seen(first).Seen(last)
+}
+
 // running is a pod that has been well for a quarter of an hour.
 func running(name string) Pod {
 	return Pod{
@@ -108,7 +140,7 @@ func cutOff(name string, seconds int) Pod {
 func input(latest observation.Latest, pods ...Pod) Input {
 	return Input{
 		Latest: latest, Recent: true, Pods: pods,
-		SessionManager: SessionManager{StartedAt: ago(3610), ReadySince: ago(3600)},
+		SessionManager: SessionManager{StartedAt: ago(3610), ReadySince: ago(3600), Refused: true},
 		Grace:          5 * time.Minute,
 	}
 }
@@ -141,6 +173,14 @@ func unseen(in Input, name string) Input {
 // has been ready since.
 func restarted(in Input, seconds int) Input {
 	in.SessionManager.StartedAt, in.SessionManager.ReadySince = ago(seconds), ago(seconds)
+	return in
+}
+
+// swallowing has a session manager whose pod was made anew some seconds ago,
+// after one that was in its Service to the end.
+func swallowing(in Input, seconds int) Input {
+	in = restarted(in, seconds)
+	in.SessionManager.Refused = false
 	return in
 }
 

@@ -18,14 +18,17 @@ const (
 	flameDrain, flameRelease = 30 * time.Second, 20 * time.Second
 )
 
-// flame is a session manager with the rules that make operating it hard. Each
-// executor manager has room for one executor.
+// flame is a session manager with the rules that make operating it hard.
 type flame struct {
+	// room is how many executors fit on an executor manager.
+	room      int64
 	up        bool
 	startedAt time.Time
 	upAt      time.Time
-	// stateSince is when it last began with no memory.
+	// stateSince is when it last began with no memory, and refused says that it
+	// swallowed nobody's connection when it went away last.
 	stateSince time.Time
+	refused    bool
 
 	nodes     map[string]*flameNode
 	executors map[string]*flameExecutor
@@ -67,8 +70,8 @@ const (
 	dropped = "Dropped"
 )
 
-func newFlame(now time.Time) *flame {
-	return &flame{up: true, startedAt: now, nodes: map[string]*flameNode{}, executors: map[string]*flameExecutor{}}
+func newFlame(now time.Time, room int64) *flame {
+	return &flame{room: room, up: true, refused: true, startedAt: now, nodes: map[string]*flameNode{}, executors: map[string]*flameExecutor{}}
 }
 
 func (f *flame) submit(session string, length int) {
@@ -77,7 +80,7 @@ func (f *flame) submit(session string, length int) {
 
 // stop ends the process: the tasks that run are run again, and all streams end.
 func (f *flame) stop(until time.Time, memory bool) {
-	f.up, f.upAt = false, until
+	f.up, f.upAt, f.refused = false, until, true
 	for _, e := range f.executors {
 		f.giveBack(e)
 		if e.state == observation.Binding {
@@ -108,9 +111,19 @@ func (f *flame) giveBack(e *flameExecutor) {
 	}
 }
 
-// register is what a connection begins with.
+// register is what a connection begins with: all executors are sent again.
 func (f *flame) register(name string) {
-	f.nodes[name] = &flameNode{state: observation.Ready, room: 1, connected: true}
+	for _, e := range f.on(name) {
+		e.unheard = false
+	}
+	f.nodes[name] = &flameNode{state: observation.Ready, room: f.room, connected: true}
+}
+
+// heartbeat says what a node has.
+func (f *flame) heartbeat(name string) {
+	if n := f.nodes[name]; n != nil && n.state == observation.Ready {
+		n.room = f.room
+	}
 }
 
 func (f *flame) streamEnds(name string, now time.Time) {
@@ -119,13 +132,14 @@ func (f *flame) streamEnds(name string, now time.Time) {
 	}
 }
 
-func (f *flame) on(node string) *flameExecutor {
+func (f *flame) on(node string) []*flameExecutor {
+	var on []*flameExecutor
 	for _, id := range sorted(f.executors) {
 		if f.executors[id].node == node {
-			return f.executors[id]
+			on = append(on, f.executors[id])
 		}
 	}
-	return nil
+	return on
 }
 
 // schedule lets a second pass.
@@ -186,7 +200,7 @@ func (f *flame) allocate(w *world, session string) {
 	}
 	var roomy []string
 	for _, name := range sorted(f.nodes) {
-		if f.nodes[name].room > 0 && f.on(name) == nil {
+		if int64(len(f.on(name))) < f.nodes[name].room {
 			roomy = append(roomy, name)
 		}
 	}
@@ -203,6 +217,9 @@ func (f *flame) allocate(w *world, session string) {
 
 // progress is what an executor and its process do together.
 func (f *flame) progress(w *world, e *flameExecutor) {
+	if e.state == observation.Idle && f.count("s", pending)+f.count("t", pending) == 0 {
+		e.state = observation.Releasing
+	}
 	n, p := f.nodes[e.node], w.processes[e.node]
 	if n == nil || !n.connected || p == nil || !p.alive || w.dark(p) {
 		return
@@ -212,13 +229,11 @@ func (f *flame) progress(w *world, e *flameExecutor) {
 		if !e.unheard {
 			e.state = observation.Idle
 		}
-	case observation.Idle:
-		if f.count("s", pending)+f.count("t", pending) == 0 {
-			delete(f.executors, e.id)
-		}
+	case observation.Releasing:
+		delete(f.executors, e.id)
 	case observation.Binding:
 		if !p.draining { // Otherwise its instance gets no socket.
-			e.state, e.waits, p.instance = observation.Bound, w.now, true
+			e.state, e.waits, p.instances[e.id] = observation.Bound, w.now, true
 		}
 	case observation.Bound, observation.Unbinding:
 		f.work(w, e, p)
@@ -244,7 +259,8 @@ func (f *flame) work(w *world, e *flameExecutor, p *process) {
 			return
 		}
 	}
-	e.state, e.session, p.instance = observation.Idle, "", false
+	e.state, e.session = observation.Idle, ""
+	delete(p.instances, e.id)
 }
 
 func (f *flame) count(session, state string) int {

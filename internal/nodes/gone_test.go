@@ -34,6 +34,8 @@ func urgently(plan Plan) Plan {
 var (
 	nothing = Plan{}
 	fenceA  = urgently(Plan{Fence: []string{"a"}})
+	// silentA fences a node of which no kubelet has said that its process ended.
+	silentA = urgently(Plan{FenceSilent: []string{"a"}})
 )
 
 func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *testing.T) {
@@ -56,11 +58,11 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 		},
 		"a pod that is absent is fenced when its stream has ended": {
 			in:   absent(input(says(1, node("a", observation.Unknown))), "a", 0),
-			want: fenceA,
+			want: silentA,
 		},
 		"a pod that is absent is fenced when Flame has given it up": {
 			in:   absent(input(says(1, node("a", observation.NotReady))), "a", 0),
-			want: fenceA,
+			want: silentA,
 		},
 		"it is not fenced again while it drains": {
 			in:   absent(input(fenced(says(1, empty("a", observation.Unknown), executor("a/1", observation.Bound, "s")), 44)), "a", 44),
@@ -76,15 +78,15 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 		},
 		"it is fenced again when it came to nothing": {
 			in:   absent(input(fenced(says(20, node("a", observation.Unknown)), 2)), "a", 5),
-			want: fenceA,
+			want: silentA,
 		},
 		"it is fenced again when its drain has taken too long": {
 			in:   absent(input(fenced(says(1, empty("a", observation.Unknown)), 45)), "a", 45),
-			want: fenceA,
+			want: silentA,
 		},
 		"it is fenced again when the session manager was started after the fence": {
 			in:   restarted(absent(input(fenced(says(10, empty("a", observation.Unknown)), 10)), "a", 30), 5),
-			want: fenceA,
+			want: silentA,
 		},
 		"it is not when the session manager was started before": {
 			in:   restarted(absent(input(fenced(says(10, empty("a", observation.Unknown)), 10)), "a", 30), 15),
@@ -100,11 +102,11 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 		},
 		"it is fenced and not released while it holds anything": {
 			in:   absent(input(says(1, empty("a", observation.NotReady), executor("a/1", observation.Void, ""))), "a", 31),
-			want: fenceA,
+			want: silentA,
 		},
 		"it is fenced and not released while it has anything to give, since Flame gives it": {
 			in:   absent(input(says(60, node("a", observation.NotReady))), "a", 31),
-			want: fenceA,
+			want: silentA,
 		},
 		"it is not released while it drains, which would orphan its executors": {
 			in:   absent(input(fenced(says(29, empty("a", observation.Unknown)), 29)), "a", 31),
@@ -112,7 +114,7 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 		},
 		"a Void executor of a node that is not listed starves its session until it is fenced": {
 			in:   absent(input(says(60, executor("a/1", observation.Void, ""))), "a", 0),
-			want: fenceA,
+			want: silentA,
 		},
 		"when nothing is left of a name nothing is done": {
 			in:   input(says(60, node("b", observation.Ready)), running("b")),
@@ -120,7 +122,7 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 		},
 		"all of them are fenced": {
 			in:   absent(absent(input(says(1, node("a", observation.Unknown), node("b", observation.Unknown))), "a", 0), "b", 0),
-			want: urgently(Plan{Fence: []string{"a", "b"}}),
+			want: urgently(Plan{FenceSilent: []string{"a", "b"}}),
 		},
 		"nothing is fenced or released while Flame is silent": {
 			in: silent(absent(input(says(1, node("a", observation.Unknown), empty("c", observation.NotReady)), ended("b"), ended("c")),
@@ -134,7 +136,7 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 	}.run(t)
 }
 
-func TestANodeWhoseProcessMayLiveIsNeverFenced(t *testing.T) {
+func TestANodeWhoseProcessMayBeConnectedIsNeverFenced(t *testing.T) {
 	tests{
 		"a partitioned pod whose node is Unknown": {
 			in:   input(says(20, node("a", observation.Unknown)), running("a")),
@@ -146,32 +148,119 @@ func TestANodeWhoseProcessMayLiveIsNeverFenced(t *testing.T) {
 		},
 		"a partitioned pod that is on its way out and whose node is given up": {
 			in:   input(says(1, node("a", observation.NotReady)), terminating(running("a"))),
-			want: urgently(Plan{Lost: []Loss{useless(loss(GivenUp, 1))}}),
+			want: Plan{Lost: []Loss{useless(loss(GivenUp, 1))}},
 		},
 		"a slow pod that takes its time to end": {
 			in:   input(says(600, node("a", observation.Unknown)), terminating(running("a"))),
-			want: urgently(Plan{}),
+			want: nothing,
 		},
 		"a slow pod that has started and is not listed yet": {
 			in:   input(says(600, node("b", observation.Ready)), Pod{Name: "a", Process: Alive, StartedAt: ago(600)}, running("b")),
 			want: nothing,
 		},
-		"a force-deleted pod that is still running, within its grace period": {
-			in:   absent(input(says(600, node("a", observation.Ready), executor("a/1", observation.Bound, "s"), session("s", 0, 1))), "a", 299),
-			want: urgently(Plan{After: time.Second}),
-		},
-		"a ghost of before the session manager was started, within the grace period": {
-			in:   restarted(absent(input(says(600, node("a", observation.Ready), executor("a/1", observation.Void, ""))), "a", 100), 100),
-			want: urgently(Plan{After: 200 * time.Second}),
-		},
-		"but a ghost is fenced when the grace period is over": {
-			in:   restarted(absent(input(says(600, node("a", observation.Ready), executor("a/1", observation.Bound, "s"))), "a", 300), 400),
-			want: fenceA,
+		"a force-deleted pod that is still running, as long as it answers, whatever its grace period": {
+			in:   absent(input(challenged(says(600, node("a", observation.Ready)), 10)), "a", 7200),
+			want: Plan{After: 20 * time.Second},
 		},
 		"a pod that the cache does not show and the server does, whatever its node's state": {
 			in:   unseen(input(says(600, node("a", observation.Unknown))), "a"),
 			want: Plan{After: 30 * time.Second},
 		},
+		"one that Flame does not list and whose executors may be at work, within its grace period": {
+			in:   absent(input(says(600, executor("a/1", observation.Unbinding, "s"), session("s", 0, 1))), "a", 299),
+			want: Plan{After: time.Second},
+		},
+		"but not after that": {
+			in:   absent(input(says(600, executor("a/1", observation.Unbinding, "s"), session("s", 0, 1))), "a", 300),
+			want: silentA,
+		},
+	}.run(t)
+}
+
+func TestANodeThatNoPodHasAndFlameCallsReadyIsChallenged(t *testing.T) {
+	ready := node("a", observation.Ready)
+	challenge := urgently(Plan{Challenge: []string{"a"}, After: 20 * time.Second})
+	tests{
+		"at first": {
+			in:   absent(input(says(600, ready)), "a", 0),
+			want: challenge,
+		},
+		"a ghost of before the session manager was started": {
+			in:   restarted(absent(input(says(60, ready, executor("a/1", observation.Bound, "s"))), "a", 0), 60),
+			want: urgently(Plan{Challenge: []string{"a"}, After: silence}),
+		},
+		"not before Flame has said what came of it": {
+			in:   absent(input(challenged(says(600, ready), 0)), "a", 100),
+			want: urgently(Plan{After: 20 * time.Second}),
+		},
+		"not again soon after it has answered": {
+			in:   absent(input(challenged(says(600, ready), 29)), "a", 100),
+			want: Plan{After: time.Second},
+		},
+		"but after a while, since a session manager may have been started anew": {
+			in:   absent(input(challenged(says(600, ready), 30)), "a", 100),
+			want: challenge,
+		},
+		"it is given the time of four heartbeats": {
+			in:   absent(input(challenged(says(20, empty("a", observation.Ready)), 25)), "a", 100),
+			want: urgently(Plan{After: time.Second}),
+		},
+		"and fenced when it has let them pass": {
+			in:   absent(input(challenged(says(21, empty("a", observation.Ready)), 25)), "a", 100),
+			want: silentA,
+		},
+		"a pod that has ended is not asked": {
+			in:   input(says(600, ready), ended("a")),
+			want: fenceA,
+		},
+		"nor is one that is there": {
+			in:   input(says(600, empty("a", observation.Ready)), running("a")),
+			want: nothing,
+		},
+		"nor one of which Flame has said nothing lately": {
+			in:   silent(absent(input(says(600, ready)), "a", 100)),
+			want: nothing,
+		},
+	}.run(t)
+}
+
+func TestAFencedNodeIsClearedOfWhatStarvesSessions(t *testing.T) {
+	on := func(parts ...func(*observation.Observation)) Input {
+		return input(fenced(says(5, append(parts, empty("a", observation.Unknown))...), 5), ended("a"))
+	}
+	waits := urgently(Plan{After: 40 * time.Second})
+	cleared := urgently(Plan{Clear: []string{"a"}, After: 40 * time.Second})
+	tests{
+		"of a Void executor":                             {in: on(executor("a/1", observation.Void, "")), want: cleared},
+		"of one that was promised to a session":          {in: on(executor("a/1", observation.Binding, "s"), session("s", 5, 1)), want: cleared},
+		"of one that was about to leave":                 {in: on(executor("a/1", observation.Releasing, "")), want: cleared},
+		"of one that has left its session":               {in: on(executor("a/1", observation.Unbinding, ""), session("s", 5, 1)), want: cleared},
+		"of one that leaves a session that runs no task": {in: on(executor("a/1", observation.Unbinding, "s"), session("s", 5, 0)), want: cleared},
+		"not of one that leaves, and may run a task":     {in: on(executor("a/1", observation.Unbinding, "s"), session("s", 5, 1)), want: waits},
+		"not of one that serves a session, whose task has to be given back": {
+			in: on(executor("a/1", observation.Bound, "s"), session("s", 5, 1)), want: waits,
+		},
+		"not of an Idle one, which will be something else in a moment": {in: on(executor("a/1", observation.Idle, "")), want: waits},
+		"once for all of them": {
+			in: on(executor("a/1", observation.Void, ""), executor("a/2", observation.Binding, "s")), want: cleared,
+		},
+		"not before it is fenced": {
+			in:   input(says(5, node("a", observation.Unknown), executor("a/1", observation.Void, "")), ended("a")),
+			want: fenceA,
+		},
+		"not before Flame has said what came of the fence": {
+			in:   input(fenced(says(5, empty("a", observation.Unknown), executor("a/1", observation.Void, "")), 0), ended("a")),
+			want: urgently(Plan{After: 45 * time.Second}),
+		},
+		"not when its process may come back": {
+			in:   absent(input(fenced(says(5, empty("a", observation.Unknown), executor("a/1", observation.Void, "")), 5)), "a", 5),
+			want: waits,
+		},
+		"not when it has a pod that only the cache does not show": {
+			in:   unseen(input(fenced(says(5, empty("a", observation.Unknown), executor("a/1", observation.Void, "")), 5)), "a"),
+			want: Plan{After: 30 * time.Second},
+		},
+		"not while Flame is silent": {in: silent(on(executor("a/1", observation.Void, ""))), want: nothing},
 	}.run(t)
 }
 

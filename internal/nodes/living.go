@@ -7,23 +7,25 @@ import (
 	"slices"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/backoff"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
 // forgotten has pods replaced that started before the session manager's memory
 // did: it knows nothing of their executors, and they never end them. Until then
-// they get new ones, whose tasks are worth waiting for.
+// they get new ones, whose tasks are worth waiting for, and are waited for as
+// long as Flame has not said that there are none.
 func (d *decision) forgotten(pod *Pod) {
 	since := d.in.SessionManager.StateSince
 	if pod.Process == Alive && !since.IsZero() && !pod.StartedAt.IsZero() && pod.StartedAt.Before(since) {
-		d.lose(pod, StateLost, since, !d.serves(pod.Name, since))
+		d.lose(pod, StateLost, since, d.idles(pod.Name, since))
 	}
 }
 
-// serves reports whether Flame has said since a time that a pod serves a session.
-func (d *decision) serves(name string, since time.Time) bool {
+// idles reports whether Flame has said since a time that a pod serves no session.
+func (d *decision) idles(name string, since time.Time) bool {
 	return d.in.Latest.Known() && d.in.Latest.Observation.At.After(since) &&
-		slices.ContainsFunc(d.held[name], observation.Executor.Busy)
+		!slices.ContainsFunc(d.held[name], observation.Executor.Busy)
 }
 
 // living decides about a pod that runs and is to go on.
@@ -42,7 +44,9 @@ func (d *decision) living(pod *Pod) {
 	case !pod.Linked && pod.Connected:
 		d.cutOff(pod)
 	case listed && node.State == observation.Unknown:
-		d.loseAfter(pod, GivenUp, since, since.Add(returnTime), true)
+		// Nobody else has its tasks yet, and its executors may be at work.
+		since = later(since, d.in.SessionManager.ReadySince)
+		d.loseAfter(pod, GivenUp, since, since.Add(returnTime), false)
 	case !listed && pod.Linked && d.in.Latest.Observation.At.After(pod.LinkSince):
 		d.unlisted(pod)
 	default:
@@ -63,12 +67,20 @@ func (d *decision) gate(pod *Pod, ready bool) {
 }
 
 // cutOff has a pod replaced that had time enough to come back. It drains: if it
-// comes back all the same, its tasks are not lost.
+// comes back all the same, its tasks are not lost. One that was refused comes
+// back at its next try; one that was cut off while connections were swallowed
+// may hang, and would for longer than its work can wait.
 func (d *decision) cutOff(pod *Pod) {
 	d.plan.Urgent = true
-	if ready := d.in.SessionManager.ReadySince; !ready.IsZero() {
-		d.loseAfter(pod, CutOff, pod.LinkSince, later(pod.LinkSince, ready).Add(reconnectTime), false)
+	sessionManager := d.in.SessionManager
+	if sessionManager.ReadySince.IsZero() {
+		return
 	}
+	wait := reconnectTime
+	if !sessionManager.Refused && pod.LinkSince.Before(sessionManager.ReadySince.Add(linkDelay)) {
+		wait = hangTime
+	}
+	d.loseAfter(pod, CutOff, pod.LinkSince, later(pod.LinkSince, sessionManager.ReadySince).Add(wait), false)
 }
 
 // unlisted has a pod replaced that Flame has forgotten. One whose gate has just
@@ -100,10 +112,23 @@ func (d *decision) executors(pod *Pod) {
 	case age >= voidLimit:
 		d.lose(pod, Deaf, since, false)
 	case age >= voidTime:
-		d.plan.Resync = append(d.plan.Resync, pod.Name)
+		d.resync(pod)
 		d.look(since.Add(voidLimit))
 	default:
 		d.look(since.Add(voidTime))
+	}
+}
+
+// resync has a node registered again, ever more seldom, and not before Flame has
+// said what came of the last time.
+func (d *decision) resync(pod *Pod) {
+	track := d.in.Latest.Track.Nodes[pod.Name]
+	next := track.ResyncedAt.Add(backoff.Delay(track.Resyncs))
+	switch {
+	case d.now.Before(next):
+		d.look(next)
+	case d.in.Latest.Observation.At.After(track.ResyncedAt):
+		d.plan.Resync = append(d.plan.Resync, pod.Name)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestReadinessGatesSayWhatFlameSays(t *testing.T) {
 		},
 		"the gate of a pod on its way out is no matter": {
 			in:   input(says(60, node("a", observation.Unknown)), terminating(running("a"))),
-			want: urgently(Plan{}),
+			want: nothing,
 		},
 		"the gate of a pod that ended is no matter": {
 			in:   input(says(60), ended("a")),
@@ -71,7 +71,11 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 		},
 		"Unknown: when it should have come back or been given up, since Flame has forgotten to": {
 			in:   input(says(45, node("a", observation.Unknown)), running("a")),
-			want: Plan{Gates: shut, Lost: []Loss{useless(loss(GivenUp, 45))}},
+			want: Plan{Gates: shut, Lost: []Loss{loss(GivenUp, 45)}},
+		},
+		"Unknown: not by what was so before the session manager was started": {
+			in:   restarted(input(says(600, node("a", observation.Unknown)), running("a")), 44),
+			want: urgently(Plan{Gates: shut, After: time.Second}),
 		},
 		"not listed: not before its connection has stood long enough": {
 			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(44) })),
@@ -124,11 +128,11 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 		},
 		"on its way out, a pod that is given up is of no use any more": {
 			in:   input(says(5, node("a", observation.NotReady)), terminating(running("a"))),
-			want: urgently(Plan{Lost: []Loss{useless(loss(GivenUp, 5))}}),
+			want: Plan{Lost: []Loss{useless(loss(GivenUp, 5))}},
 		},
 		"on its way out, a pod that is not listed ends what it does": {
 			in:   input(says(60), terminating(running("a"))),
-			want: urgently(Plan{}),
+			want: nothing,
 		},
 	}.run(t)
 }
@@ -136,29 +140,45 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 func TestAPodThatIsCutOffIsLostOnlyWhileTheSessionManagerAnswers(t *testing.T) {
 	ready := node("a", observation.Ready)
 	tests{
-		"not while it may come back by itself": {
-			in:   input(says(60, ready), cutOff("a", 14)),
+		"not while it may come back by itself, at its next try in half a minute": {
+			in:   input(says(60, ready), cutOff("a", 39)),
 			want: urgently(Plan{After: time.Second}),
 		},
 		"when it should have come back; its tasks may still end": {
-			in:   input(says(60, ready), cutOff("a", 15)),
-			want: urgently(Plan{Lost: []Loss{loss(CutOff, 15)}}),
+			in:   input(says(60, ready), cutOff("a", 40)),
+			want: urgently(Plan{Lost: []Loss{loss(CutOff, 40)}}),
 		},
 		"not while the session manager is away": {
 			in:   away(input(says(60, ready), cutOff("a", 600))),
 			want: urgently(Plan{}),
 		},
 		"not before the session manager has been ready as long": {
-			in:   restarted(input(says(60, ready), cutOff("a", 600)), 14),
+			in:   restarted(input(says(60, ready), cutOff("a", 600)), 39),
 			want: urgently(Plan{After: time.Second}),
 		},
 		"but when it has": {
-			in:   restarted(input(says(60, ready), cutOff("a", 600)), 15),
+			in:   restarted(input(says(60, ready), cutOff("a", 600)), 40),
 			want: urgently(Plan{Lost: []Loss{loss(CutOff, 600)}}),
 		},
-		"no later because Flame has noticed that its stream ended": {
-			in:   input(says(15, node("a", observation.Unknown)), with(cutOff("a", 15), func(p *Pod) { p.Gate = false })),
+		"sooner when its connection may have been swallowed": {
+			in:   swallowing(input(says(60, ready), cutOff("a", 20)), 15),
+			want: urgently(Plan{Lost: []Loss{loss(CutOff, 20)}}),
+		},
+		"but not at once then": {
+			in:   swallowing(input(says(60, ready), cutOff("a", 20)), 14),
+			want: urgently(Plan{After: time.Second}),
+		},
+		"sooner too when its probe was late to show it": {
+			in:   swallowing(input(says(60, ready), cutOff("a", 15)), 29),
 			want: urgently(Plan{Lost: []Loss{loss(CutOff, 15)}}),
+		},
+		"no sooner when it was cut off long after that": {
+			in:   swallowing(input(says(60, ready), cutOff("a", 15)), 30),
+			want: urgently(Plan{After: 25 * time.Second}),
+		},
+		"no later because Flame has noticed that its stream ended": {
+			in:   input(says(40, node("a", observation.Unknown)), with(cutOff("a", 40), func(p *Pod) { p.Gate = false })),
+			want: urgently(Plan{Lost: []Loss{loss(CutOff, 40)}}),
 		},
 		"not before it had a connection ever": {
 			in:   input(says(60, ready), with(cutOff("a", 600), func(p *Pod) { p.Connected = false })),
@@ -178,9 +198,9 @@ func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
 			in:   forgetful(input(says(10, node("a", observation.Ready), executor("a/1", observation.Bound, "s"), session("s", 0, 1)), running("a")), 20),
 			want: Plan{Lost: []Loss{loss(StateLost, 20)}},
 		},
-		"not one of a task that was lost with the memory": {
-			in:   silent(forgetful(input(says(600, executor("a/1", observation.Bound, "s")), running("a")), 0)),
-			want: Plan{Lost: []Loss{useless(loss(StateLost, 0))}},
+		"one that may have been given a task since may end it, too": {
+			in:   silent(forgetful(input(says(600), running("a")), 0)),
+			want: Plan{Lost: []Loss{loss(StateLost, 0)}},
 		},
 		"one that started after is fine": {
 			in: forgetful(input(says(20, node("a", observation.Ready)),
@@ -191,9 +211,9 @@ func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
 			in:   forgetful(input(says(5, node("a", observation.NotReady)), running("a")), 20),
 			want: Plan{Gates: map[string]bool{"a": false}, Lost: lost},
 		},
-		"Flame's silence changes nothing: it has nothing to say of it": {
+		"while Flame is silent too, but by an operator that knows nothing yet no task is ended": {
 			in:   silent(forgetful(input(observation.Latest{}, running("a")), 20)),
-			want: Plan{Lost: lost},
+			want: Plan{Lost: []Loss{loss(StateLost, 20)}},
 		},
 		"one that has not started yet is fine": {
 			in:   forgetful(input(says(20), Pod{Name: "a", Process: Alive}), 20),
@@ -205,11 +225,11 @@ func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
 		},
 		"one on its way out does not end what nobody waits for": {
 			in:   forgetful(input(says(20), terminating(running("a"))), 20),
-			want: urgently(Plan{Lost: lost}),
+			want: Plan{Lost: lost},
 		},
 		"one on its way out that is given up, too, is lost once": {
 			in:   forgetful(input(says(5, node("a", observation.NotReady)), terminating(running("a"))), 20),
-			want: urgently(Plan{Lost: lost}),
+			want: Plan{Lost: lost},
 		},
 		"a session manager with a memory loses nobody": {
 			in:   restarted(input(says(20, node("a", observation.Ready)), running("a")), 20),
@@ -229,6 +249,26 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 		},
 		"sent again": {
 			in:   input(void(20), running("a")),
+			want: Plan{Resync: []string{"a"}, After: 70 * time.Second},
+		},
+		"not again in the passes that follow": {
+			in:   input(resynced(void(25), 1, 5), running("a")),
+			want: Plan{After: 5 * time.Second},
+		},
+		"again when it has not helped": {
+			in:   input(resynced(void(30), 1, 10), running("a")),
+			want: Plan{Resync: []string{"a"}, After: 60 * time.Second},
+		},
+		"but ever more seldom": {
+			in:   input(resynced(void(49), 2, 19), running("a")),
+			want: Plan{After: time.Second},
+		},
+		"not before Flame has said what came of it": {
+			in:   input(heard(resynced(void(60), 1, 20), 25), running("a")),
+			want: Plan{After: 30 * time.Second},
+		},
+		"what was done for others that it took does not count": {
+			in:   input(again(resynced(void(100), 3, 50), void(20)), running("a")),
 			want: Plan{Resync: []string{"a"}, After: 70 * time.Second},
 		},
 		"a node is registered once, however many of its executors are Void": {
@@ -258,7 +298,7 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 		},
 		"a pod on its way out is sent nothing": {
 			in:   input(void(60), terminating(running("a"))),
-			want: urgently(Plan{}),
+			want: nothing,
 		},
 		"nor is one of which Flame has said nothing lately": {
 			in:   silent(input(void(600), running("a"))),

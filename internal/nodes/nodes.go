@@ -8,11 +8,14 @@
 // remembers nothing: a name that Flame lists and no pod has is the list of what
 // is to be done.
 //
-// The one hard idea is the proof. A node is fenced only if its process is gone,
-// since one that lives would be drained with its own connection, and stay
-// NotReady for good. That a cache shows no pod proves nothing, and that the
-// server has none only a little: the process of a pod that is force-deleted while
-// it drains goes on for its whole grace period.
+// The one hard idea is the proof. A node is fenced only if its process has no
+// connection, since one that has would be drained with it, and stay NotReady for
+// good. That a cache shows no pod proves nothing, and that the server has none
+// only a little: the process of a force-deleted pod goes on for its whole grace
+// period, and for longer where no kubelet hears of it. What proves it is that its
+// kubelet says that it ended; or that the server has no pod and Flame no
+// connection. Of the latter Flame does not tell while it calls a node Ready, so
+// the node is challenged: whoever is connected answers with its next heartbeat.
 package nodes
 
 import (
@@ -32,9 +35,19 @@ const (
 	// Flame gives an executor manager 30 s to come back, and it tries that often.
 	returnTime = 45 * time.Second
 	// reconnectTime is how long an executor manager may be without a connection
-	// while the session manager is ready. After a short outage its own tries are
-	// 1, 2, 4 and 8 s apart; one that was swallowed hangs for two minutes.
-	reconnectTime = 15 * time.Second
+	// while the session manager is ready: its own tries are 30 s apart at most, and
+	// its probe shows it 5 s later.
+	reconnectTime = 40 * time.Second
+	// hangTime is how long if its connection may have been swallowed, which it
+	// waits for two minutes then, and linkDelay how much later than it happened its
+	// probe may show that its connection was lost.
+	hangTime, linkDelay = 15 * time.Second, 15 * time.Second
+	// silence is how long a node has to be silent after a challenge for its process
+	// to have no connection. A heartbeat is due every 5 s, and without one for 15 s
+	// Flame ends the connection itself.
+	silence = 20 * time.Second
+	// challengeEvery is how often a process that answers is challenged again.
+	challengeEvery = 30 * time.Second
 	// voidTime is how long an executor may be Void before its node is registered
 	// again, and voidLimit how long before its pod is replaced.
 	voidTime, voidLimit = 20 * time.Second, 90 * time.Second
@@ -43,8 +56,9 @@ const (
 	// haltFrom to haltUntil it is halted for sure.
 	haltEvery           = 30 * time.Second
 	haltFrom, haltUntil = 1500 * time.Millisecond, 3500 * time.Millisecond
-	// haltLook is how often to look while it is halted.
-	haltLook = 500 * time.Millisecond
+	// haltLook is how often to look while it is halted, and haltLead how long
+	// before that to begin to watch it closely.
+	haltLook, haltLead = 500 * time.Millisecond, 2 * time.Second
 	// hiddenTime is how often to look whether a pod still lives that only the cache
 	// does not show.
 	hiddenTime = 30 * time.Second
@@ -103,6 +117,10 @@ type SessionManager struct {
 	StartedAt time.Time
 	// ReadySince is zero while it is not ready.
 	ReadySince time.Time
+	// Refused says that whoever came back while it was away was refused: it was
+	// started again in its pod, or the pod before it had left its Service when it
+	// was deleted. Otherwise connections may have been swallowed.
+	Refused bool
 	// StateSince is when it began with no memory, and zero if its storage
 	// outlives it.
 	StateSince time.Time
@@ -116,7 +134,8 @@ type Input struct {
 	Pods           []Pod
 	Gone           []Gone
 	SessionManager SessionManager
-	// Grace is how long the process of a pod may live after it was deleted.
+	// Grace is how long the process of a pod may live after it was deleted, as long
+	// as its kubelet hears of it.
 	Grace time.Duration
 }
 
@@ -150,8 +169,10 @@ type Loss struct {
 
 // Plan is what to do now.
 type Plan struct {
-	// Fence, Release and Resync name nodes, Unbind executors by their IDs.
-	Fence, Release, Resync, Unbind []string
+	// Fence, FenceSilent, Clear, Challenge, Release and Resync name nodes, Unbind
+	// executors by their IDs. Processes of nodes to fence have ended, those of
+	// silent ones may live, without a connection.
+	Fence, FenceSilent, Clear, Challenge, Release, Resync, Unbind []string
 	// Gates says which readiness gates change, and to what.
 	Gates map[string]bool
 	Lost  []Loss
@@ -162,7 +183,7 @@ type Plan struct {
 }
 
 func (p *Plan) sort() {
-	for _, names := range [][]string{p.Fence, p.Release, p.Resync, p.Unbind} {
+	for _, names := range [][]string{p.Fence, p.FenceSilent, p.Clear, p.Challenge, p.Release, p.Resync, p.Unbind} {
 		slices.Sort(names)
 	}
 	slices.SortFunc(p.Lost, func(a, b Loss) int { return strings.Compare(a.Pod, b.Pod) })

@@ -24,6 +24,10 @@ func (w *world) operate() {
 	for _, loss := range plan.Lost {
 		lost[loss.Pod] = loss
 		w.did[string(loss.Reason)]++
+		w.pods[loss.Pod].loss = loss.Reason
+		if p := w.processes[loss.Pod]; loss.Reason == nodes.CutOff && p.darkUntil.Before(w.pods[loss.Pod].linkSince) {
+			require.False(w.t, w.flame.refused && !p.hangs, "seed %d, %s: replaces %q, which comes back by itself", w.seed, w.now, loss.Pod)
+		}
 	}
 	fleet := executors.Decide(w.fleet(lost), w.policy, w.now)
 	w.check(fleet, lost)
@@ -53,7 +57,7 @@ func (w *world) recent() bool { return w.latest.Fresh(w.now, 15*time.Second) }
 
 func (w *world) input() nodes.Input {
 	in := nodes.Input{Latest: w.latest, Recent: w.recent(), Grace: grace}
-	in.SessionManager = nodes.SessionManager{StartedAt: w.flame.startedAt, StateSince: w.flame.stateSince}
+	in.SessionManager = nodes.SessionManager{StartedAt: w.flame.startedAt, StateSince: w.flame.stateSince, Refused: w.flame.refused}
 	if w.flame.up {
 		in.SessionManager.ReadySince = w.flame.startedAt
 	}
@@ -159,6 +163,9 @@ func (w *world) nodeActs(plan nodes.Plan) (acts []func()) {
 		}
 	}
 	each(plan.Fence, w.fence)
+	each(plan.FenceSilent, w.fenceSilent)
+	each(plan.Clear, w.clear)
+	each(plan.Challenge, w.challenge)
 	each(plan.Release, w.release)
 	each(plan.Resync, w.resync)
 	each(plan.Unbind, w.unbind)

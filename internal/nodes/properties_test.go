@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestTheSameInputMakesTheSamePlanInWhateverOrder(t *testing.T) {
 		random.Shuffle(len(in.Pods), func(i, j int) { in.Pods[i], in.Pods[j] = in.Pods[j], in.Pods[i] })
 		random.Shuffle(len(in.Gone), func(i, j int) { in.Gone[i], in.Gone[j] = in.Gone[j], in.Gone[i] })
 		require.Equal(t, plan, Decide(in, noon), "seed %d: another order, another plan", seed)
-		planned += len(plan.Fence) + len(plan.Release) + len(plan.Lost) + len(plan.Unbind)
+		planned += len(plan.Fence) + len(plan.FenceSilent) + len(plan.Clear) + len(plan.Challenge) + len(plan.Release) + len(plan.Lost) + len(plan.Unbind)
 	}
 	require.Greater(t, planned, 500)
 }
@@ -38,21 +39,28 @@ func TestWhatEveryPlanKeepsTo(t *testing.T) {
 	for seed := range uint64(3000) {
 		in := randomInput(rand.New(rand.NewPCG(seed, 2)))
 		plan := Decide(in, noon)
-		alive, dead, going := map[string]bool{}, map[string]bool{}, map[string]bool{}
+		process, going := map[string]Process{}, map[string]bool{}
 		for _, pod := range in.Pods {
-			alive[pod.Name], dead[pod.Name], going[pod.Name] = pod.Process == Alive, pod.Process == Ended, pod.Terminating
+			process[pod.Name], going[pod.Name] = pod.Process, pod.Terminating
 		}
 		for _, gone := range in.Gone {
-			alive[gone.Name], dead[gone.Name], going[gone.Name] = gone.Process == Alive, gone.Process == Absent, gone.Process == Absent
+			process[gone.Name], going[gone.Name] = gone.Process, gone.Process == Absent
 		}
 		once := map[string]bool{}
-		for _, name := range append(append([]string{}, plan.Fence...), plan.Release...) {
-			assert.True(t, dead[name], "seed %d: %q may live", seed, name)
+		for _, name := range slices.Concat(plan.Fence, plan.FenceSilent, plan.Clear, plan.Challenge, plan.Release) {
+			assert.NotEqual(t, Alive, process[name], "seed %d: %q has a pod that lives", seed, name)
 			assert.False(t, once[name], "seed %d: %q twice", seed, name)
 			once[name] = true
 		}
+		for _, name := range slices.Concat(plan.Fence, plan.Clear) {
+			assert.Equal(t, Ended, process[name], "seed %d: %q may live", seed, name)
+		}
+		for _, name := range plan.FenceSilent {
+			node, _ := in.Latest.Observation.Node(name)
+			assert.True(t, node.State != observation.Ready || node.Silent(), "seed %d: %q may be connected", seed, name)
+		}
 		for _, name := range plan.Resync {
-			assert.True(t, alive[name] && !going[name], "seed %d: %q is sent executors", seed, name)
+			assert.True(t, process[name] == Alive && !going[name], "seed %d: %q is sent executors", seed, name)
 		}
 		work := map[string]observation.Work{}
 		owner := map[string]string{}
@@ -65,16 +73,16 @@ func TestWhatEveryPlanKeepsTo(t *testing.T) {
 		for _, id := range plan.Unbind {
 			assert.Equal(t, observation.RunsTask, work[id], "seed %d: %q may wait", seed, id)
 			assert.True(t, going[owner[id]], "seed %d: %q is of a pod that stays", seed, id)
-			assert.False(t, once[owner[id]], "seed %d: %q is of a node that is fenced", seed, id)
+			assert.NotContains(t, slices.Concat(plan.Fence, plan.FenceSilent), owner[id], "seed %d: %q is of a node that is fenced", seed, id)
 		}
-		once = map[string]bool{}
+		clear(once)
 		for _, loss := range plan.Lost {
-			assert.True(t, alive[loss.Pod], "seed %d: %q ended, and is lost", seed, loss.Pod)
+			assert.Equal(t, Alive, process[loss.Pod], "seed %d: %q ended, and is lost", seed, loss.Pod)
 			assert.False(t, once[loss.Pod], "seed %d: %q is lost twice", seed, loss.Pod)
 			once[loss.Pod] = true
 		}
 		if !in.Recent {
-			assert.Empty(t, plan.Fence, "seed %d", seed)
+			assert.Empty(t, slices.Concat(plan.Fence, plan.FenceSilent, plan.Clear, plan.Challenge, plan.Resync), "seed %d", seed)
 			assert.Empty(t, plan.Gates, "seed %d", seed)
 			assert.Empty(t, plan.Unbind, "seed %d", seed)
 		}
@@ -123,6 +131,12 @@ func randomInput(random *rand.Rand) Input {
 		parts = append(parts, session(fmt.Sprintf("session-%d", i), random.IntN(3), random.IntN(6)))
 	}
 	in.Latest = says(1+random.IntN(120), parts...)
+	for i := range random.IntN(8) {
+		name := fmt.Sprintf("pod-%d", i)
+		in.Latest = []observation.Latest{
+			in.Latest.Fenced(name, past(60)), in.Latest.Challenged(name, past(60)), in.Latest.Resynced(name, past(60)), in.Latest,
+		}[random.IntN(4)]
+	}
 	return in
 }
 

@@ -25,14 +25,17 @@ type incident struct {
 }
 
 type verdict struct {
-	Fence   []string        `json:"fence,omitempty"`
-	Release []string        `json:"release,omitempty"`
-	Resync  []string        `json:"resync,omitempty"`
-	Unbind  []string        `json:"unbind,omitempty"`
-	Gates   map[string]bool `json:"gates,omitempty"`
-	Lost    []string        `json:"lost,omitempty"`
-	Urgent  bool            `json:"urgent"`
-	After   string          `json:"after,omitempty"`
+	Fence       []string        `json:"fence,omitempty"`
+	FenceSilent []string        `json:"fenceSilent,omitempty"`
+	Clear       []string        `json:"clear,omitempty"`
+	Challenge   []string        `json:"challenge,omitempty"`
+	Release     []string        `json:"release,omitempty"`
+	Resync      []string        `json:"resync,omitempty"`
+	Unbind      []string        `json:"unbind,omitempty"`
+	Gates       map[string]bool `json:"gates,omitempty"`
+	Lost        []string        `json:"lost,omitempty"`
+	Urgent      bool            `json:"urgent"`
+	After       string          `json:"after,omitempty"`
 }
 
 func TestIncidents(t *testing.T) {
@@ -41,7 +44,10 @@ func TestIncidents(t *testing.T) {
 			Latest: observation.Latest{Observation: &i.Observation, Track: i.Track}, Recent: !i.Silent,
 			Pods: i.Pods, Gone: i.Gone, SessionManager: i.SessionManager, Grace: time.Duration(i.GraceSeconds) * time.Second,
 		}, i.Now)
-		v := verdict{Fence: plan.Fence, Release: plan.Release, Resync: plan.Resync, Unbind: plan.Unbind, Gates: plan.Gates, Urgent: plan.Urgent}
+		v := verdict{
+			Fence: plan.Fence, FenceSilent: plan.FenceSilent, Clear: plan.Clear, Challenge: plan.Challenge, Release: plan.Release,
+			Resync: plan.Resync, Unbind: plan.Unbind, Gates: plan.Gates, Urgent: plan.Urgent,
+		}
 		for _, loss := range plan.Lost {
 			told := loss.Pod + ": " + string(loss.Reason) + " since " + loss.Since.Format(time.TimeOnly)
 			if loss.Useless {

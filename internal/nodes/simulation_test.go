@@ -44,12 +44,15 @@ func (w *world) harmToPod(name string, p *process, lives bool) map[string]func()
 			}
 		},
 		"force-deletion": func() {
-			// That its node is Unknown counts as proof, so no second failure here.
-			if n := w.flame.nodes[name]; lives && n != nil && n.connected {
-				p.draining, p.killAt = true, w.now.Add(grace)
+			if p != nil && p.alive { // Its kubelet hears of it when it hears of anything.
+				if w.dark(p) {
+					w.did["force-deletion of a partitioned pod"]++
+				}
+				p.draining, p.killAt = true, later(w.now, p.darkUntil).Add(grace)
 				delete(w.pods, name)
 			}
 		},
+		"partition of what was force-deleted": w.partitionForceDeleted,
 		"loss of a machine": func() {
 			if lives {
 				w.end(p)
@@ -74,6 +77,15 @@ func (w *world) harmToPod(name string, p *process, lives bool) map[string]func()
 	}
 }
 
+func (w *world) partitionForceDeleted() {
+	for _, name := range sorted(w.processes) {
+		if q := w.processes[name]; q.alive && !w.dark(q) && w.pods[name] == nil {
+			q.darkSince, q.darkUntil = w.now, w.soon(200)
+			q.killAt = later(q.killAt, q.darkUntil)
+		}
+	}
+}
+
 func (w *world) harmToSessionManager() map[string]func() {
 	return map[string]func(){
 		"restart of the session manager": func() {
@@ -84,9 +96,10 @@ func (w *world) harmToSessionManager() map[string]func() {
 		"replacement that swallows connections": func() {
 			if w.flame.up {
 				w.flame.stop(w.soon(10), true)
+				w.flame.refused = false
 				for _, name := range sorted(w.processes) {
 					if q := w.processes[name]; q.alive && w.random.IntN(2) == 0 {
-						q.connected, q.backOff, q.retryAt = false, time.Second, w.now.Add(134*time.Second)
+						q.connected, q.hangs, q.backOff, q.retryAt = false, true, time.Second, w.now.Add(134*time.Second)
 					}
 				}
 			}
@@ -110,8 +123,16 @@ func (w *world) harmByUsers(name string) map[string]func() {
 	}
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 func (w *world) restartOperator() {
 	w.latest, w.absences, w.nextLook, w.urgent = observation.Latest{}, map[string]time.Time{}, time.Time{}, false
+	clear(w.resynced)
 	w.awayUntil = w.now.Add(time.Duration(w.random.IntN(60)) * time.Second)
 }
 
@@ -122,7 +143,7 @@ func (w *world) settled() bool {
 			return false
 		}
 	}
-	if len(w.pods) != w.policy.Desired || len(w.flame.nodes) != w.policy.Desired || len(w.flame.executors) > 0 {
+	if w.livesWithoutPod() || len(w.pods) != w.policy.Desired || len(w.flame.nodes) != w.policy.Desired || len(w.flame.executors) > 0 {
 		return false
 	}
 	for name, pod := range w.pods {
@@ -135,6 +156,16 @@ func (w *world) settled() bool {
 		}
 	}
 	return true
+}
+
+// livesWithoutPod says whether a process lives that has no pod: it may come back.
+func (w *world) livesWithoutPod() bool {
+	for name, p := range w.processes {
+		if p.alive && w.pods[name] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *world) settle(bound int) {
@@ -156,7 +187,7 @@ func (w *world) rest() {
 	for range 60 {
 		w.step()
 	}
-	require.Empty(w.t, acts, "seed %d: something is done at rest", w.seed)
+	require.Empty(w.t, acts, "seed %d: something is done at rest: %v", w.seed, acts)
 	require.Equal(w.t, created, w.named, "seed %d: pods are made at rest", w.seed)
 }
 
@@ -185,7 +216,7 @@ func TestWhateverFailsNothingIsLostAndAllSettles(t *testing.T) {
 		}
 		w.rest()
 	}
-	for _, event := range []string{"fence", "release", "cordon", "resync", "unbind", "StateLost", "GivenUp", "CutOff", "delete ScaledDown", "delete Outdated", "delete Replaced"} {
+	for _, event := range []string{"fence", "late task of a pod that was StateLost", "fence of one that lives", "force-deletion of a partitioned pod", "clear", "challenge", "release", "cordon", "resync", "unbind", "StateLost", "GivenUp", "CutOff", "delete ScaledDown", "delete Outdated", "delete Replaced"} {
 		assert.NotZero(t, did[event], "%s never happened: %v", event, did)
 	}
 }

@@ -17,6 +17,23 @@ import (
 func (w *world) fence(name string) {
 	p := w.processes[name]
 	require.False(w.t, p != nil && p.alive, "seed %d, %s: fences %q, whose process lives", w.seed, w.now, name)
+	w.drain(name)
+}
+
+func (w *world) fenceSilent(name string) {
+	n, p := w.flame.nodes[name], w.processes[name]
+	if n != nil && n.state == observation.Ready && n.room > 0 {
+		return
+	}
+	require.False(w.t, n != nil && n.connected, "seed %d, %s: fences %q, whose process is connected", w.seed, w.now, name)
+	require.Nil(w.t, w.pods[name], "seed %d, %s: fences %q, which has a pod", w.seed, w.now, name)
+	if p != nil && p.alive {
+		w.did["fence of one that lives"]++
+	}
+	w.drain(name)
+}
+
+func (w *world) drain(name string) {
 	n := w.flame.nodes[name]
 	if n != nil && n.room == 0 && n.state == observation.Unknown && !n.givenUpAt.IsZero() {
 		// Only an operator that has forgotten it may do so, and it waits first.
@@ -28,27 +45,62 @@ func (w *world) fence(name string) {
 	w.latest = w.latest.Fenced(name, w.now.Add(time.Millisecond)) // It was observed before.
 }
 
+func (w *world) clear(name string) {
+	n, p := w.flame.nodes[name], w.processes[name]
+	if n == nil || n.state != observation.Unknown || n.room > 0 {
+		return
+	}
+	require.False(w.t, p != nil && p.alive, "seed %d, %s: clears %q, whose process lives", w.seed, w.now, name)
+	for _, e := range w.flame.on(name) {
+		switch {
+		case e.state == observation.Void, e.state == observation.Unbinding && w.flame.count(e.session, started) == 0:
+			e.state, e.session = observation.Idle, ""
+		case e.state == observation.Binding, e.state == observation.Releasing:
+			delete(w.flame.executors, e.id)
+		default:
+			continue
+		}
+		require.Nil(w.t, e.task, "seed %d, %s: takes %q off, which runs a task", w.seed, w.now, e.id)
+		w.did["clear"]++
+	}
+}
+
+func (w *world) challenge(name string) {
+	if n := w.flame.nodes[name]; n != nil && n.state == observation.Ready {
+		w.did["challenge"]++
+		n.room = 0
+		w.latest = w.latest.Challenged(name, w.now.Add(time.Millisecond))
+	}
+}
+
 func (w *world) release(name string) {
-	if n := w.flame.nodes[name]; n != nil && n.state == observation.NotReady && w.flame.on(name) == nil {
-		p := w.processes[name]
-		require.False(w.t, p != nil && p.alive, "seed %d, %s: releases %q, whose process lives", w.seed, w.now, name)
+	if n := w.flame.nodes[name]; n != nil && n.state == observation.NotReady && len(w.flame.on(name)) == 0 {
+		require.False(w.t, n.connected, "seed %d, %s: releases %q, whose process is connected", w.seed, w.now, name)
 		w.did["release"]++
 		delete(w.flame.nodes, name)
 	}
 }
 
 func (w *world) cordon(name string) {
-	if n := w.flame.nodes[name]; n != nil && n.state == observation.Ready && w.flame.on(name) == nil {
+	if n := w.flame.nodes[name]; n != nil && n.state == observation.Ready && len(w.flame.on(name)) == 0 {
 		w.did["cordon"]++
 		delete(w.flame.nodes, name)
 	}
 }
 
 func (w *world) resync(name string) {
-	n, e := w.flame.nodes[name], w.flame.on(name)
-	if n != nil && n.state == observation.Ready && e != nil {
-		w.did["resync"]++
-		e.unheard = w.random.IntN(4) == 0
+	w.latest = w.latest.Resynced(name, w.now.Add(time.Millisecond))
+	n, on := w.flame.nodes[name], w.flame.on(name)
+	if n == nil || n.state != observation.Ready || len(on) == 0 {
+		return
+	}
+	w.did["resync"]++
+	for _, e := range on {
+		if e.state == observation.Void {
+			w.resynced[e.id]++
+			require.LessOrEqual(w.t, w.resynced[e.id], 3, "seed %d, %s: sends %q over and over", w.seed, w.now, e.id)
+			e.unheard = e.unheard && w.random.IntN(4) == 0
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/xflops/flame-operator/internal/executors"
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/nodes"
 )
 
 // grace is the drain timeout of the executor managers.
@@ -44,9 +45,11 @@ type world struct {
 	// awayUntil is until when there is no operator.
 	awayUntil time.Time
 
-	// fenced is when each name was fenced last, did what has happened how often.
-	fenced map[string]time.Time
-	did    map[string]int
+	// fenced is when each name was fenced last, resynced how often the
+	// operator had an executor sent again, did what has happened how often.
+	fenced   map[string]time.Time
+	resynced map[string]int
+	did      map[string]int
 }
 
 // pod is an object of the API server.
@@ -61,6 +64,8 @@ type pod struct {
 	// now says that the operator ended it without waiting for its tasks, reason why.
 	now    bool
 	reason executors.Reason
+	// loss is why it was of no use last.
+	loss nodes.Reason
 	// knownAt is of when was what the operator knew then.
 	knownAt time.Time
 }
@@ -75,20 +80,24 @@ type process struct {
 	backOff   time.Duration
 	// darkUntil is until when neither Flame nor its kubelet hear from it.
 	darkSince, darkUntil time.Time
-	// draining says that its preStop hook runs, until killAt at most; instance that
-	// an application's process runs beside it.
-	draining bool
-	killAt   time.Time
-	instance bool
+	beatAt               time.Time
+	// hangs says that its connection was swallowed.
+	hangs bool
+	// draining says that its preStop hook runs, until killAt at most; instances are
+	// the executors for which an application's process runs beside it.
+	draining  bool
+	killAt    time.Time
+	instances map[string]bool
 }
 
 func newWorld(t *testing.T, seed uint64, did map[string]int) *world {
 	t.Helper()
+	room := []int64{1, 1, 3}[seed%3]
 	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	return &world{
-		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 3)), now: now, flame: newFlame(now),
+		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 3)), now: now, flame: newFlame(now, room),
 		pods: map[string]*pod{}, processes: map[string]*process{}, hidden: map[string]time.Time{},
-		absences: map[string]time.Time{}, fenced: map[string]time.Time{}, did: did,
+		absences: map[string]time.Time{}, fenced: map[string]time.Time{}, resynced: map[string]int{}, did: did,
 		policy: executors.Policy{Desired: 3, Hash: "old", MaxSurge: 1},
 	}
 }
@@ -130,12 +139,16 @@ func (w *world) runProcess(p *process) {
 	}
 	if !p.connected && !w.now.Before(p.retryAt) {
 		if !w.flame.up {
-			p.backOff = min(2*p.backOff, 8*time.Second)
+			p.backOff = min(2*p.backOff, 30*time.Second)
 			p.retryAt = w.now.Add(p.backOff)
 			return
 		}
-		p.connected = true
+		p.connected, p.hangs, p.beatAt = true, false, w.now
 		w.flame.register(p.name)
+	}
+	if p.connected && w.now.Sub(p.beatAt) >= 5*time.Second {
+		p.beatAt = w.now
+		w.flame.heartbeat(p.name)
 	}
 }
 
@@ -153,7 +166,7 @@ func (w *world) runHook(p *process) {
 		return
 	}
 	forced := !w.now.Before(p.killAt)
-	if !forced && p.instance {
+	if !forced && len(p.instances) > 0 {
 		return
 	}
 	w.checkEnd(p, forced)
@@ -162,19 +175,24 @@ func (w *world) runHook(p *process) {
 
 // checkEnd sees to it that no task is lost because a pod was removed.
 func (w *world) checkEnd(p *process, forced bool) {
-	e := w.flame.on(p.name)
-	if e == nil || e.task == nil {
-		return
+	for _, e := range w.flame.on(p.name) {
+		if e.task != nil {
+			w.checkTask(p, e, forced)
+		}
 	}
+}
+
+func (w *world) checkTask(p *process, e *flameExecutor, forced bool) {
 	pod := w.pods[p.name]
 	switch {
 	case pod == nil: // Somebody else has deleted it by force.
 	case pod.now && pod.reason == executors.Suspended:
 	case pod.now && !e.task.startedAt.Before(pod.knownAt):
-		// It was given a task after it was known to be of no use.
-		w.did["return too late"]++
+		// It was given a task after it was known to be of no use. Flame gives it to
+		// another when the node is given up, and all of them are done in the end.
+		w.did["late task of a pod that was "+string(pod.loss)]++
 	case pod.now:
-		require.Fail(w.t, "ends a task that nobody else was given", "seed %d, %s: pod %q, %s", w.seed, w.now, p.name, pod.reason)
+		require.Fail(w.t, "ends a task that nobody else was given", "seed %d, %s: pod %q, %s, %s", w.seed, w.now, p.name, pod.reason, pod.loss)
 	default:
 		require.True(w.t, forced, "seed %d, %s: ends %q while it runs a task", w.seed, w.now, p.name)
 		w.did["force"]++
@@ -183,7 +201,7 @@ func (w *world) checkEnd(p *process, forced bool) {
 
 func (w *world) end(p *process) {
 	w.disconnect(p)
-	p.alive, p.instance = false, false
+	p.alive, p.instances = false, nil
 	if pod := w.pods[p.name]; pod != nil {
 		pod.Finished, pod.FinishedAt, pod.Ready, pod.ReadySince, pod.linked = true, w.now, false, time.Time{}, false
 	}
@@ -208,7 +226,7 @@ func (w *world) runKubelet(pod *pod) {
 	case p == nil:
 		if w.flame.up && w.random.IntN(3) == 0 {
 			pod.StartedAt = w.now
-			w.processes[pod.Name] = &process{name: pod.Name, alive: true, startedAt: w.now, retryAt: w.now.Add(time.Second)}
+			w.processes[pod.Name] = &process{name: pod.Name, alive: true, startedAt: w.now, retryAt: w.now.Add(time.Second), instances: map[string]bool{}}
 			if pod.Hash == "broken" {
 				w.end(w.processes[pod.Name])
 			}
