@@ -52,10 +52,18 @@ func (p *pass) stepNodes(ctx context.Context) error {
 	p.ask(ctx, "challenge a node", plan.Challenge, p.Flame.Challenge)
 	p.ask(ctx, "release a node", plan.Release, p.Flame.Release)
 	p.ask(ctx, "send a node its executors again", plan.Resync, p.Flame.Resync)
-	p.ask(ctx, "unbind an executor", plan.Unbind, p.Flame.Unbind)
+	p.unbind(ctx, plan)
 	p.pace(plan.Urgent)
 	p.wait(plan.After)
 	return p.Pods.SetGates(ctx, p.facts.ExecutorManagers, flamev1alpha1.GateNodeReady, plan.Gates, p.facts.Now)
+}
+
+// unbind is in a hurry: the executor managers are halted for it, and to unbind an
+// executor later may lose a task.
+func (p *pass) unbind(ctx context.Context, plan nodes.Plan) {
+	ctx, cancel := context.WithTimeout(ctx, plan.UnbindWithin-p.Now().Sub(p.facts.Now))
+	defer cancel()
+	p.ask(ctx, "unbind an executor", plan.Unbind, p.Flame.Unbind)
 }
 
 // pace has Flame observed closely while something is under way.

@@ -30,7 +30,7 @@ import (
 //     connected (03). One that is not accepted yet (02) is still Binding. Flame
 //     disconnects when the executor has left its session, its task reported. What
 //     processes the instance consists of, or leaves behind, does not matter.
-//   - An executor manager that is busy is halted for 4 s at first, and in every 30 s
+//   - An executor manager that is busy is halted for 7 s at first, and in every 30 s
 //     after that, while the tasks themselves run on: it reports no end and asks for
 //     no task. An executor that is unbound in the moment between two tasks drops the
 //     second one, and nothing that Flame says shows that moment; so the operator
@@ -83,7 +83,7 @@ halt=0 looked=0 seen=0
 while runs; do
   if ((SECONDS >= halt)) && busy; then
     kill -STOP "$pid"
-    read -r -t 4 -u "$never"
+    read -r -t 7 -u "$never"
     kill -CONT "$pid"
     ((halt += 30))
   fi

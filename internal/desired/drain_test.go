@@ -23,7 +23,7 @@ import (
 
 const (
 	// halt is how long the script halts a manager that is busy.
-	halt = 4 * time.Second
+	halt = 7 * time.Second
 	// soon is long enough for the script to act, or to show that it does not.
 	soon = 300 * time.Millisecond
 )

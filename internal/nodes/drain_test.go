@@ -17,27 +17,31 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 	bound := []func(*observation.Observation){executor("a/1", observation.Bound, "s"), executor("b/1", observation.Bound, "s")}
 	full := append(bound, session("s", 5, 2)) //nolint:gocritic // The slices have no room to share.
 	soon := 500 * time.Millisecond
-	unbind := urgently(Plan{Unbind: []string{"a/1"}, After: soon})
+	unbind := urgently(Plan{Unbind: []string{"a/1"}, UnbindWithin: 1800 * time.Millisecond, After: soon})
 	halted := urgently(Plan{After: soon})
 	at := func(seconds int) Pod {
 		return with(terminating(running("a")), func(p *Pod) { p.DeletedAt = ago(seconds) })
 	}
 	tests{
-		"not before it is halted": {
-			in:   input(says(full...), at(1), running("b")),
+		"not before it is halted for sure": {
+			in:   input(says(full...), at(3), running("b")),
 			want: urgently(Plan{After: soon}),
 		},
 		"not after that, and nobody has to watch it closely for a while": {
-			in:   input(says(full...), at(4), running("b")),
-			want: Plan{After: 24 * time.Second},
+			in:   input(says(full...), at(6), running("b")),
+			want: Plan{After: 22 * time.Second},
 		},
 		"but soon before it is halted again": {
 			in:   input(says(full...), at(28), running("b")),
-			want: urgently(Plan{After: 3*time.Second + soon}),
+			want: urgently(Plan{After: 5*time.Second + soon}),
 		},
 		"but when it is halted again": {
-			in:   input(says(full...), at(62), running("b")),
+			in:   input(says(full...), at(64), running("b")),
 			want: unbind,
+		},
+		"all before the first of their pods goes on": {
+			in:   input(says(full...), at(5), with(terminating(running("b")), func(p *Pod) { p.DeletedAt = ago(34) })),
+			want: urgently(Plan{Unbind: []string{"a/1", "b/1"}, UnbindWithin: 800 * time.Millisecond, After: soon}),
 		},
 		"one that runs a task": {
 			in:   input(says(full...), terminating(running("a")), running("b")),
@@ -67,10 +71,10 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 		"each of a pod with several": {
 			in: input(says(executor("a/1", observation.Bound, "s"), executor("a/2", observation.Bound, "t"),
 				session("s", 5, 1), session("t", 1, 1)), terminating(running("a")), running("b")),
-			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}, After: soon}),
+			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}, UnbindWithin: 1800 * time.Millisecond, After: soon}),
 		},
 		"one of a pod that was force-deleted while it drained, when it is halted": {
-			in:   drained(absent(input(challenged(says(full...), 10), running("b")), "a", 50), 62),
+			in:   drained(absent(input(challenged(says(full...), 10), running("b")), "a", 50), 64),
 			want: unbind,
 		},
 		"not when its absence is as old as if it were": {

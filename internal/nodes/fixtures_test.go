@@ -119,7 +119,7 @@ func with(pod Pod, change func(*Pod)) Pod {
 }
 
 func terminating(pod Pod) Pod {
-	pod.Terminating, pod.DeletedAt = true, ago(2)
+	pod.Terminating, pod.DeletedAt = true, ago(4)
 	return pod
 }
 

@@ -58,9 +58,16 @@ func (d *decision) drain(name string, deleted time.Time) {
 		d.look(d.now.Add(haltLook))
 		for _, executor := range held {
 			if d.work[executor.ID] == observation.RunsTask {
-				d.plan.Unbind = append(d.plan.Unbind, executor.ID)
+				d.unbind(executor.ID, haltUntil+haltSpare-into)
 			}
 		}
 	}
 	d.plan.Urgent = true
+}
+
+func (d *decision) unbind(executor string, within time.Duration) {
+	if len(d.plan.Unbind) == 0 || within < d.plan.UnbindWithin {
+		d.plan.UnbindWithin = within
+	}
+	d.plan.Unbind = append(d.plan.Unbind, executor)
 }

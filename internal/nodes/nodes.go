@@ -51,11 +51,14 @@ const (
 	// voidTime is how long an executor may be Void before its node is registered
 	// again, and voidLimit how long before its pod is replaced.
 	voidTime, voidLimit = 20 * time.Second, 90 * time.Second
-	// A pod that drains halts its executor manager when it is deleted and every
-	// haltEvery after that, so that no task ends or starts for a while. From
-	// haltFrom to haltUntil it is halted for sure.
+	// A pod that drains halts its executor manager for 7 s when its hook begins and
+	// every haltEvery after that, so that no task ends or starts for a while. From
+	// haltFrom to haltUntil after its deletion it is halted for sure, and for another
+	// haltSpare, which is what a call may take: when it was deleted is known to a
+	// second, its hook may begin 2.5 s later, and its clock is a second fast or slow.
 	haltEvery           = 30 * time.Second
-	haltFrom, haltUntil = 1500 * time.Millisecond, 3500 * time.Millisecond
+	haltFrom, haltUntil = 3500 * time.Millisecond, 5500 * time.Millisecond
+	haltSpare           = 300 * time.Millisecond
 	// haltLook is how often to look while it is halted, and haltLead how long
 	// before that to begin to watch it closely.
 	haltLook, haltLead = 500 * time.Millisecond, 2 * time.Second
@@ -173,6 +176,8 @@ type Plan struct {
 	// executors by their IDs. Processes of nodes to fence have ended, those of
 	// silent ones may live, without a connection.
 	Fence, FenceSilent, Clear, Challenge, Release, Resync, Unbind []string
+	// UnbindWithin is for how long from now on it is safe to unbind.
+	UnbindWithin time.Duration
 	// Gates says which readiness gates change, and to what.
 	Gates map[string]bool
 	Lost  []Loss
