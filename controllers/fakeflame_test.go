@@ -37,6 +37,8 @@ type fakeFlame struct {
 	lostAt time.Time
 	// quiet is how long before now it was asked first.
 	quiet time.Duration
+	// takes is how long each call takes.
+	takes time.Duration
 	// calls are what it was asked to do.
 	calls []string
 }
@@ -91,6 +93,7 @@ func (f *fakeFlame) note(verb, object string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, verb+" "+object)
+	f.h.now = f.h.now.Add(f.takes)
 	return nil
 }
 
@@ -127,7 +130,10 @@ func (f *fakeFlame) Resync(_ context.Context, _ types.NamespacedName, node strin
 	return f.note("resync", node)
 }
 
-func (f *fakeFlame) Unbind(_ context.Context, _ types.NamespacedName, executor string) error {
+func (f *fakeFlame) Unbind(ctx context.Context, _ types.NamespacedName, executor string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	return f.note("unbind", executor)
 }
 

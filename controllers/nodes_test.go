@@ -93,10 +93,12 @@ func TestPodThatWasSeenToEndIsProofAfterItIsGone(t *testing.T) {
 func TestDrainGoesOnWhenItsPodIsForceDeletedAndNoneBeginsThen(t *testing.T) {
 	for name, test := range map[string]struct {
 		drains bool
+		takes  time.Duration
 		want   []string
 	}{
-		"one that drained": {true, []string{"unbind 1"}},
-		"one that did not": {false, nil},
+		"one that drained":                           {drains: true, want: []string{"unbind 1"}},
+		"one that drained, but it is halted no more": {drains: true, takes: 3 * time.Second},
+		"one that did not":                           {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
@@ -124,6 +126,7 @@ func TestDrainGoesOnWhenItsPodIsForceDeletedAndNoneBeginsThen(t *testing.T) {
 				require.Equal(t, challenged, h.flame.asked())
 				h.now = h.now.Add(time.Second)
 			}
+			h.flame.takes = test.takes
 			_, err := h.step(cluster)
 			require.NoError(t, err)
 			assert.Equal(t, append(challenged, test.want...), h.flame.asked())
