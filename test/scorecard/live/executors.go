@@ -5,7 +5,6 @@ package live
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -116,7 +115,7 @@ func (t *trial) heals(ctx context.Context) error {
 	return c.sessionManagerUntouched(ctx, before.sessionManager)
 }
 
-// What the executor managers of rolls are given.
+// What the executor managers of another template are given.
 const (
 	rolledAnnotation = "flame.xflops.io/scorecard-rolled"
 	rolledVariable   = "SCORECARD_ROLLED"
@@ -128,14 +127,7 @@ func (t *trial) rolls(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	template, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{rolledAnnotation: "yes"}}})
-	if err != nil {
-		return err
-	}
-	if err := c.apply(ctx, func(cluster *flamev1alpha1.FlameCluster) {
-		cluster.Spec.ExecutorManager.PodTemplate = &runtime.RawExtension{Raw: template}
-		cluster.Spec.ExecutorManager.Env = append(cluster.Spec.ExecutorManager.Env, corev1.EnvVar{Name: rolledVariable, Value: "yes"})
-	}); err != nil {
+	if err := c.apply(ctx, anotherTemplate); err != nil {
 		return err
 	}
 	if err := c.settles(ctx, "all executor managers are of the new template"); err != nil {
@@ -154,6 +146,14 @@ func (t *trial) rolls(ctx context.Context) error {
 	}
 	t.log.Printf("%s gave way to %s", strings.Join(before.executors.Names(), ", "), strings.Join(after.Names(), ", "))
 	return c.sessionManagerUntouched(ctx, before.sessionManager)
+}
+
+// anotherTemplate changes what executor managers are made from.
+func anotherTemplate(cluster *flamev1alpha1.FlameCluster) {
+	cluster.Spec.ExecutorManager.PodTemplate = &runtime.RawExtension{
+		Raw: fmt.Appendf(nil, `{"metadata": {"annotations": {%q: "yes"}}}`, rolledAnnotation),
+	}
+	cluster.Spec.ExecutorManager.Env = append(cluster.Spec.ExecutorManager.Env, corev1.EnvVar{Name: rolledVariable, Value: "yes"})
 }
 
 // running is what runs for a cluster.

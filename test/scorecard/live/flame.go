@@ -61,11 +61,20 @@ func (f *frontend) open(ctx context.Context, session string) error {
 	return nil
 }
 
+// submit adds a task to a session.
+func (f *frontend) submit(ctx context.Context, session string, input []byte) (*flamev1.Task, error) {
+	task, err := f.CreateTask(ctx, &flamev1.CreateTaskRequest{Task: &flamev1.TaskSpec{SessionId: session, Input: input}})
+	if err != nil {
+		return nil, fmt.Errorf("create a task in session %q: %w", session, err)
+	}
+	return task, nil
+}
+
 // run runs a task in a session to its end and returns its output.
 func (f *frontend) run(ctx context.Context, session string) (string, error) {
-	task, err := f.CreateTask(ctx, &flamev1.CreateTaskRequest{Task: &flamev1.TaskSpec{SessionId: session}})
+	task, err := f.submit(ctx, session, nil)
 	if err != nil {
-		return "", fmt.Errorf("create a task in session %q: %w", session, err)
+		return "", err
 	}
 	id := task.GetMetadata().GetId()
 	watch, err := f.WatchTask(ctx, &flamev1.WatchTaskRequest{SessionId: session, TaskId: id})

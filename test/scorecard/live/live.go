@@ -43,6 +43,8 @@ func tests(begin func(log *runner.Log) (*trial, error)) []runner.Test {
 		{"flamecluster-heals", (*trial).heals},
 		{"flamecluster-refuses-bad-specs", (*trial).refusesBadSpecs},
 		{"flamecluster-rolls", (*trial).rolls},
+		{"flamecluster-updates-while-busy", (*trial).updatesWhileBusy},
+		{"flamecluster-autoscales", (*trial).autoscales},
 		{"flamecluster-suspends", (*trial).suspends},
 		{"flamecluster-deletes-clean", (*trial).deletesClean},
 	} {

@@ -31,6 +31,18 @@ func Living(pods []corev1.Pod, component string) Pods {
 	return living
 }
 
+// Existing returns all pods of a component that there are, those that are about to
+// end too.
+func Existing(pods []corev1.Pod, component string) Pods {
+	existing := Pods{}
+	for i := range pods {
+		if pods[i].Labels[flamev1alpha1.LabelComponent] == component {
+			existing[pods[i].Name] = pods[i].UID
+		}
+	}
+	return existing
+}
+
 // Names returns the names in order.
 func (p Pods) Names() []string { return slices.Sorted(maps.Keys(p)) }
 

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"errors"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+)
+
+// Grown returns nil if autoscaling made more than one executor manager, and the
+// status says of each number what it should: what is wanted, what runs, what works
+// and for which load.
+func Grown(cluster *flamev1alpha1.FlameCluster) error {
+	if err := scaling(cluster, ""); err != nil {
+		return err
+	}
+	now, decided, load := cluster.Status.ExecutorManager, cluster.Status.Autoscaling, cluster.Status.Load
+	switch {
+	case load == nil || load.SessionsOpen == 0 || load.TasksRunning == 0:
+		return fmt.Errorf("status.load says of a session with tasks that run: %+v", load)
+	case decided.DesiredReplicas < 2 || decided.NeededReplicas < 2:
+		return fmt.Errorf("%d executor managers are wanted and %d needed, where tasks wait for more than one: %s",
+			decided.DesiredReplicas, decided.NeededReplicas, decided.Reason)
+	case decided.LastScaleTime == nil:
+		return errors.New("status.autoscaling.lastScaleTime does not say when the number changed")
+	case now.Ready < 2 || now.Busy < 2:
+		return fmt.Errorf("%d executor managers are ready and %d busy, where %d are wanted", now.Ready, now.Busy, decided.DesiredReplicas)
+	}
+	return nil
+}
+
+// Bounded returns nil if there are no more executor managers than may be.
+func Bounded(executors Pods, most int32) error {
+	if len(executors) > int(most) {
+		return fmt.Errorf("%d executor managers run where maxReplicas is %d: %v", len(executors), most, executors.Names())
+	}
+	return nil
+}
+
+// AtRest returns nil if an autoscaled cluster is settled with no executor manager,
+// because nothing needs one.
+func AtRest(cluster *flamev1alpha1.FlameCluster) error {
+	if err := Settled(cluster); err != nil {
+		return err
+	}
+	if err := scaling(cluster, flamev1alpha1.ReasonFollowingLoad); err != nil {
+		return err
+	}
+	now, decided, load := cluster.Status.ExecutorManager, cluster.Status.Autoscaling, cluster.Status.Load
+	switch {
+	case decided.DesiredReplicas != 0 || decided.NeededReplicas != 0 || now.Replicas != 0:
+		return fmt.Errorf("of %d wanted and %d needed executor managers there are %d, where nothing needs one",
+			decided.DesiredReplicas, decided.NeededReplicas, now.Replicas)
+	case load == nil || load.TasksPending != 0 || load.TasksRunning != 0:
+		return fmt.Errorf("status.load says of a session manager without tasks: %+v", load)
+	}
+	return nil
+}
+
+// scaling returns nil if the status says that autoscaling works.
+func scaling(cluster *flamev1alpha1.FlameCluster, reason string) error {
+	if err := Condition(cluster, flamev1alpha1.ConditionScalingActive, metav1.ConditionTrue, reason); err != nil {
+		return err
+	}
+	if cluster.Status.Autoscaling == nil {
+		return errors.New("there is no status.autoscaling")
+	}
+	return nil
+}
