@@ -40,15 +40,19 @@ var special = map[string][]string{
 	"executorManager.desired":                  {ui + "podCount"},
 	"executorManager.busy":                     {ui + "podCount"},
 	"autoscaling.desiredReplicas":              {ui + "podCount"},
-	"state":                                    {kubernetes + ".phase"},
-	"message":                                  {kubernetes + ".phase:reason"},
+	// What autoscaling remembers for itself. The console has no way to show a list
+	// of objects.
+	"autoscaling.peaks": {ui + "hidden"},
+	"state":             {kubernetes + ".phase"},
+	"message":           {kubernetes + ".phase:reason"},
 }
 
 // titles are names that the words of a field's JSON name do not make.
 var titles = map[string]string{
 	"cpu": "CPU", "gpu": "GPU", "uriSecretRef": "Storage URI from a Secret", "maxExecutors": "Executors per Executor Manager",
 	"scheduleIntervalMilliseconds": "Schedule Interval (milliseconds)", "scaleDownDelaySeconds": "Scale-Down Delay (seconds)",
-	"maxStarting": "Executor Managers Starting at Once", "env": "Environment Variables",
+	"drainTimeoutSeconds": "Drain Timeout (seconds)",
+	"maxStarting":         "Executor Managers Starting at Once", "env": "Environment Variables",
 }
 
 // descriptors returns those of every field below a schema, in the order of their paths.
