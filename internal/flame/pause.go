@@ -9,8 +9,8 @@ const (
 	// Calm is the time between two observations of a cluster in which nothing is
 	// under way.
 	Calm = 10 * time.Second
-	// Urgent is the time while something is: a drain, a pod that has just gone, a
-	// scale from zero.
+	// Urgent is the time while something is: a drain, a pod that has just gone or
+	// connected.
 	Urgent = time.Second
 	// longest is the longest pause that failures and slowness lead to.
 	longest = 30 * time.Second

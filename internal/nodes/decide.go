@@ -22,13 +22,19 @@ import (
 //  4. An executor that its node did not take is sent again.
 //  5. Executors that run tasks on pods that are to go are unbound.
 //  6. Readiness gates say what Flame says.
+//
+// Flame is asked again soon while any of it is under way, and while somebody waits
+// for a word of it that it can give: as long as it was asked in vain and has never
+// answered, or has not been asked since a pod connected.
 func Decide(in Input, now time.Time) Plan {
 	d := decision{in: in, now: now, held: map[string][]observation.Executor{}, lost: map[string]bool{}}
 	if in.Latest.Known() {
 		d.held = in.Latest.Observation.ExecutorsByNode()
 	}
+	d.plan.Urgent = in.Latest.Err != nil && !in.Latest.Known()
 	for i := range in.Pods {
 		d.forgotten(&in.Pods[i])
+		d.joining(&in.Pods[i])
 	}
 	if in.Recent && in.Latest.Known() {
 		d.work = in.Latest.Observation.Work()

@@ -28,6 +28,15 @@ func (d *decision) idles(name string, since time.Time) bool {
 		!slices.ContainsFunc(d.held[name], observation.Executor.Busy)
 }
 
+// joining has Flame asked soon when a pod has connected since it was asked last: the
+// pod is ready when Flame says so, and a start or an update waits for that.
+func (d *decision) joining(pod *Pod) {
+	unheard := d.in.Latest.Known() && !d.in.Latest.Observation.At.After(pod.LinkSince)
+	if pod.Process == Alive && !pod.Terminating && pod.Linked && !pod.Gate && unheard {
+		d.plan.Urgent = true
+	}
+}
+
 // living decides about a pod that runs and is to go on.
 func (d *decision) living(pod *Pod) {
 	node, listed := d.in.Latest.Observation.Node(pod.Name)

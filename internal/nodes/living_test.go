@@ -4,6 +4,7 @@
 package nodes
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -57,6 +58,50 @@ func TestReadinessGatesSayWhatFlameSays(t *testing.T) {
 	}.run(t)
 }
 
+func TestFlameIsAskedSoonWhenAPodWaitsForItsWord(t *testing.T) {
+	joins := with(running("a"), func(p *Pod) { p.Gate, p.GateSince, p.LinkSince = false, time.Time{}, ago(1) })
+	never := observation.Latest{}
+	refused := never.Failed(errors.New("refused"), ago(1))
+	tests{
+		"a pod has connected since Flame said something": {
+			in:   input(says(60), joins),
+			want: urgently(Plan{}),
+		},
+		"and when it has been silent since": {
+			in:   silent(input(says(60), joins)),
+			want: urgently(Plan{}),
+		},
+		"not when it is ready": {
+			in:   input(says(60, node("a", observation.Ready)), with(joins, func(p *Pod) { p.Gate = true })),
+			want: nothing,
+		},
+		"not when Flame has been asked since": {
+			in:   input(says(60, node("a", observation.Ready)), with(joins, func(p *Pod) { p.LinkSince = ago(2) })),
+			want: Plan{Gates: map[string]bool{"a": true}},
+		},
+		"not when it has no connection yet, which may take its time": {
+			in:   input(says(60), with(joins, func(p *Pod) { p.Linked, p.Connected = false, false })),
+			want: nothing,
+		},
+		"not when it ended": {
+			in:   input(says(60), with(joins, func(p *Pod) { p.Process = Ended })),
+			want: nothing,
+		},
+		"a session manager that never answered was asked before its Service led to it": {
+			in:   input(refused),
+			want: urgently(Plan{}),
+		},
+		"not before it has been asked": {
+			in:   input(never),
+			want: nothing,
+		},
+		"not when it has answered before, since then it is woken when it is ready again": {
+			in:   input(says(60).Failed(errors.New("refused"), ago(1))),
+			want: nothing,
+		},
+	}.run(t)
+}
+
 func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 	shut := map[string]bool{"a": false}
 	forgotten := with(running("a"), func(p *Pod) { p.Gate, p.GateSince = false, ago(600) })
@@ -95,7 +140,7 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 		},
 		"not listed: not by an observation of before it was connected": {
 			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(1) })),
-			want: nothing,
+			want: urgently(Plan{}),
 		},
 		"not listed: not when it was just cordoned, and is about to go": {
 			in:   input(says(1), running("a")),
