@@ -147,10 +147,10 @@ func autoscaled(cluster *flamev1alpha1.FlameCluster) {
 	}
 }
 
-// grows waits until more than one executor manager works, and sees that there are
-// never more than may be.
+// grows waits until as many executor managers work as may be, and sees that there
+// are never more.
 func (c *cluster) grows(ctx context.Context, w *work) error {
-	return c.eventually(ctx, "more than one executor manager works, and the status says so", c.patience.step, func(ctx context.Context) error {
+	return c.eventually(ctx, fmt.Sprintf("%d executor managers work, and the status says so", autoscaledMost), c.patience.step, func(ctx context.Context) error {
 		if _, err := w.topUp(ctx); err != nil {
 			return err
 		}

@@ -12,24 +12,26 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// Grown returns nil if autoscaling made more than one executor manager, and the
-// status says of each number what it should: what is wanted, what runs, what works
-// and for which load.
+// Grown returns nil if autoscaling made as many executor managers as may be, for
+// more tasks than they can take, and the status says of each number what it should:
+// what is wanted, what runs, what works and for which load.
 func Grown(cluster *flamev1alpha1.FlameCluster) error {
 	if err := scaling(cluster, ""); err != nil {
 		return err
 	}
+	most := cluster.Spec.ExecutorManager.Autoscaling.MaxReplicas
 	now, decided, load := cluster.Status.ExecutorManager, cluster.Status.Autoscaling, cluster.Status.Load
 	switch {
-	case load == nil || load.SessionsOpen == 0 || load.TasksRunning == 0:
-		return fmt.Errorf("status.load says of a session with tasks that run: %+v", load)
-	case decided.DesiredReplicas < 2 || decided.NeededReplicas < 2:
-		return fmt.Errorf("%d executor managers are wanted and %d needed, where tasks wait for more than one: %s",
-			decided.DesiredReplicas, decided.NeededReplicas, decided.Reason)
+	case decided.DesiredReplicas != most || decided.NeededReplicas != most:
+		return fmt.Errorf("%d executor managers are wanted and %d needed, where tasks wait for more than %d: %s",
+			decided.DesiredReplicas, decided.NeededReplicas, most, decided.Reason)
 	case decided.LastScaleTime == nil:
 		return errors.New("status.autoscaling.lastScaleTime does not say when the number changed")
-	case now.Ready < 2 || now.Busy < 2:
-		return fmt.Errorf("%d executor managers are ready and %d busy, where %d are wanted", now.Ready, now.Busy, decided.DesiredReplicas)
+	case now.Desired != most || now.Replicas != most || now.Ready != most || now.Busy != most:
+		return fmt.Errorf("of %d wanted executor managers there are %d, of which %d are ready and %d busy, where %d may be",
+			now.Desired, now.Replicas, now.Ready, now.Busy, most)
+	case load == nil || load.SessionsOpen == 0 || load.TasksRunning == 0:
+		return fmt.Errorf("status.load says of a session with tasks that run: %+v", load)
 	}
 	return nil
 }
