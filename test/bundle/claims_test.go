@@ -173,6 +173,11 @@ func TestCapabilityLevelsNameTestsThatExist(t *testing.T) {
 	for _, name := range slices.Compact(names) {
 		assert.Contains(t, code.String(), "func "+name+"(")
 	}
+	scorecard, err := os.ReadFile(filepath.Join(root, "config/scorecard/patches/live.yaml"))
+	require.NoError(t, err)
+	for _, name := range regexp.MustCompile("`(flamecluster-[a-z-]+)`").FindAllStringSubmatch(string(data), -1) {
+		assert.Contains(t, string(scorecard), "    - "+name[1]+"\n")
+	}
 	for _, path := range regexp.MustCompile("`([a-z0-9A-Z_./-]+/[a-zA-Z0-9_./-]*)`").FindAllStringSubmatch(string(data), -1) {
 		_, err := os.Stat(filepath.Join(root, path[1]))
 		assert.NoError(t, err)

@@ -4,6 +4,9 @@
 package live
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +42,19 @@ func TestConfigurationRunsEveryTest(t *testing.T) {
 		wanted = append(wanted, test.Name)
 	}
 	assert.ElementsMatch(t, wanted, configured)
+}
+
+func TestEveryTestIsExplained(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/install.md"))
+	require.NoError(t, err)
+	var explained, wanted []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(flamecluster-[a-z-]+)` \\| [a-z]").FindAllSubmatch(text, -1) {
+		explained = append(explained, string(row[1]))
+	}
+	for _, test := range Suite().Tests {
+		wanted = append(wanted, test.Name)
+	}
+	assert.Equal(t, wanted, explained, "in the order in which they are")
 }
 
 func TestNamesFitTheirClusters(t *testing.T) {
