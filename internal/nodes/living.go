@@ -85,11 +85,22 @@ func (d *decision) cutOff(pod *Pod) {
 	if sessionManager.ReadySince.IsZero() {
 		return
 	}
-	wait := reconnectTime
-	if !sessionManager.Refused && pod.LinkSince.Before(sessionManager.ReadySince.Add(linkDelay)) {
+	since, wait := pod.cutOffSince(), reconnectTime
+	if !sessionManager.Refused && since.Before(sessionManager.ReadySince.Add(linkDelay)) {
 		wait = hangTime
 	}
-	d.loseAfter(pod, CutOff, pod.LinkSince, later(pod.LinkSince, sessionManager.ReadySince).Add(wait), false)
+	d.loseAfter(pod, CutOff, since, later(since, sessionManager.ReadySince).Add(wait), false)
+}
+
+// cutOffSince is since when a pod that was connected is not. One that has not been
+// ready yet is not so since it was made, however long its image and its start took,
+// and nothing tells when its startup probe saw its connection: startTime after its
+// start at the latest.
+func (p *Pod) cutOffSince() time.Time {
+	if p.LinkSince.After(p.StartedAt) {
+		return p.LinkSince
+	}
+	return p.StartedAt.Add(startTime)
 }
 
 // unlisted has a pod replaced that Flame has forgotten. One whose gate has just

@@ -225,6 +225,24 @@ func TestAPodThatIsCutOffIsLostOnlyWhileTheSessionManagerAnswers(t *testing.T) {
 			in:   input(says(40, node("a", observation.Unknown)), with(cutOff("a", 40), func(p *Pod) { p.Gate = false })),
 			want: urgently(Plan{Lost: []Loss{loss(CutOff, 40)}}),
 		},
+		"not when it has just connected after a start that took long, before it was ready for the first time": {
+			in: input(says(60), with(cutOff("a", 50), func(p *Pod) {
+				p.StartedAt, p.Gate, p.GateSince = ago(10), false, time.Time{} // Not ready since it was made, 50 s ago.
+			})),
+			want: urgently(Plan{After: 90 * time.Second}),
+		},
+		"not so either when it was made before its session manager was ready, when connections may be swallowed": {
+			in: swallowing(input(says(60), with(cutOff("a", 50), func(p *Pod) {
+				p.StartedAt, p.Gate, p.GateSince = ago(10), false, time.Time{}
+			})), 30),
+			want: urgently(Plan{After: 90 * time.Second}),
+		},
+		"but when it was never ready for longer than a start and a return may take": {
+			in: input(says(60), with(cutOff("a", 200), func(p *Pod) {
+				p.StartedAt, p.Gate, p.GateSince = ago(100), false, time.Time{}
+			})),
+			want: urgently(Plan{Lost: []Loss{loss(CutOff, 40)}}),
+		},
 		"not before it had a connection ever": {
 			in:   input(says(60, ready), with(cutOff("a", 600), func(p *Pod) { p.Connected = false })),
 			want: nothing,

@@ -38,6 +38,8 @@ const (
 	// while the session manager is ready: its own tries are 30 s apart at most, and
 	// its probe shows it 5 s later.
 	reconnectTime = 40 * time.Second
+	// startTime is how long the startup probe waits for a first connection.
+	startTime = time.Minute
 	// hangTime is how long if its connection may have been swallowed, which it
 	// waits for two minutes then, and linkDelay how much later than it happened its
 	// probe may show that its connection was lost.
