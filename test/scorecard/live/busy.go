@@ -70,9 +70,11 @@ func (c *cluster) allWork(ctx context.Context, w *work, executors verdict.Pods) 
 }
 
 // areReplaced waits until no executor manager that there was exists any more, and as
-// many others do, while tasks are left all the time.
+// many others do, while tasks are left all the time. One goes after the other, and
+// where the operator is late for the moment to end one's work, that takes half a
+// minute more.
 func (c *cluster) areReplaced(ctx context.Context, w *work, before verdict.Pods) error {
-	return c.eventually(ctx, "every executor manager is replaced while tasks wait", c.patience.step, func(ctx context.Context) error {
+	return c.eventually(ctx, "every executor manager is replaced while tasks wait", 2*c.patience.step, func(ctx context.Context) error {
 		pods, err := c.pods(ctx)
 		if err != nil {
 			return err

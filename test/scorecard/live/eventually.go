@@ -23,6 +23,7 @@ func (t *trial) eventually(ctx context.Context, what string, atMost time.Duratio
 	within, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	start := time.Now()
+	deadline := start.Add(atMost)
 	var last error
 	for {
 		err := look(within, check)
@@ -33,8 +34,9 @@ func (t *trial) eventually(ctx context.Context, what string, atMost time.Duratio
 		if final(err) {
 			return fmt.Errorf("wait until %s: %w", what, err)
 		}
-		// An error that is only the deadline's tells less than the one before it.
-		if last == nil || within.Err() == nil {
+		// An error that is only the deadline's tells less than the one before it, also
+		// when the client foresees that its turn comes too late.
+		if last == nil || within.Err() == nil && time.Until(deadline) > t.patience.interval {
 			last = err
 		}
 		select {
