@@ -21,7 +21,8 @@ type work struct {
 	*trial
 	flame   *frontend
 	session string
-	// ahead is how many tasks wait at least, and milliseconds how long each takes.
+	// ahead is how many tasks wait at least, and milliseconds how long each takes:
+	// long beside the moment between two, in which nobody can be sure what runs.
 	ahead, milliseconds int
 	// given is how many tasks the session was surely given.
 	given int
@@ -29,7 +30,7 @@ type work struct {
 
 // begin opens the session and gives it its first tasks.
 func (c *cluster) begin(ctx context.Context, flame *frontend) (*work, error) {
-	w := &work{trial: c.trial, flame: flame, session: c.name, ahead: 6, milliseconds: 1500}
+	w := &work{trial: c.trial, flame: flame, session: c.name, ahead: 4, milliseconds: 3000}
 	within, cancel := context.WithTimeout(ctx, w.patience.step)
 	defer cancel()
 	if err := flame.open(within, w.session); err != nil {
