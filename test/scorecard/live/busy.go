@@ -95,7 +95,7 @@ func (c *cluster) areReplaced(ctx context.Context, w *work, before verdict.Pods)
 // lostNothing sees that the session's tasks were each executed once, on those that
 // went and on those that came.
 func (c *cluster) lostNothing(ctx context.Context, w *work, before, after verdict.Pods) error {
-	tasks, err := w.ends(ctx)
+	tasks, err := w.ends(ctx, nothingElse)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (t *trial) autoscales(ctx context.Context) error {
 		return err
 	}
 	// Executors of a session that is open would wait a minute for its next task.
-	if _, err := w.ends(ctx); err != nil {
+	if _, err := w.ends(ctx, c.isBounded); err != nil {
 		return err
 	}
 	return c.shrinks(ctx)
@@ -149,19 +149,15 @@ func autoscaled(cluster *flamev1alpha1.FlameCluster) {
 	}
 }
 
-// grows waits until as many executor managers work as may be, and sees that there
-// are never more.
+// grows waits until as many executor managers work as may be.
 func (c *cluster) grows(ctx context.Context, w *work) error {
-	return c.eventually(ctx, fmt.Sprintf("%d executor managers work, and the status says so", autoscaledMost), c.patience.step, func(ctx context.Context) error {
+	what := fmt.Sprintf("%d executor managers work, and the status says so", autoscaledMost)
+	return c.eventually(ctx, what, c.patience.step, func(ctx context.Context) error {
 		if _, err := w.topUp(ctx); err != nil {
 			return err
 		}
-		executors, err := c.living(ctx, flamev1alpha1.ComponentExecutorManager)
-		if err != nil {
+		if err := c.isBounded(ctx); err != nil {
 			return err
-		}
-		if err := verdict.Bounded(executors, autoscaledMost); err != nil {
-			return report.Failed(err)
 		}
 		object, err := c.get(ctx)
 		if err != nil {
@@ -169,6 +165,18 @@ func (c *cluster) grows(ctx context.Context, w *work) error {
 		}
 		return verdict.Grown(object)
 	})
+}
+
+// isBounded sees that there are no more executor managers than may be.
+func (c *cluster) isBounded(ctx context.Context) error {
+	executors, err := c.living(ctx, flamev1alpha1.ComponentExecutorManager)
+	if err != nil {
+		return err
+	}
+	if err := verdict.Bounded(executors, autoscaledMost); err != nil {
+		return report.Failed(err)
+	}
+	return nil
 }
 
 // shrinks waits until no executor manager is left.

@@ -59,9 +59,14 @@ func (w *work) topUp(ctx context.Context) (*flamev1.SessionStatus, error) {
 }
 
 // ends waits until no task is left, sees that each succeeded and was executed
-// exactly once, and removes the session.
-func (w *work) ends(ctx context.Context) ([]verdict.Task, error) {
-	if err := w.eventually(ctx, "no task is left", w.patience.step, w.isDone); err != nil {
+// exactly once, and removes the session. Meanwhile something else is seen to, too.
+func (w *work) ends(ctx context.Context, meanwhile func(ctx context.Context) error) ([]verdict.Task, error) {
+	if err := w.eventually(ctx, "no task is left", w.patience.step, func(ctx context.Context) error {
+		if err := meanwhile(ctx); err != nil {
+			return err
+		}
+		return w.isDone(ctx)
+	}); err != nil {
 		return nil, err
 	}
 	within, cancel := context.WithTimeout(ctx, w.patience.step)
@@ -79,6 +84,8 @@ func (w *work) ends(ctx context.Context) ([]verdict.Task, error) {
 	w.log.Printf("each of %d tasks was executed once", len(tasks))
 	return tasks, nil
 }
+
+func nothingElse(context.Context) error { return nil }
 
 func (w *work) isDone(ctx context.Context) error {
 	session, err := w.flame.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: w.session})

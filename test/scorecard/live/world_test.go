@@ -46,8 +46,8 @@ const (
 	hidesThree
 )
 
-// world plays an operator, and what runs its pods, for the cluster of one trial: one
-// pod at a time, a new one before an old one goes.
+// world plays an operator, and what runs its pods, for the cluster of one trial: all
+// new pods at once, and then the old ones go, one by one.
 type world struct {
 	k8s       client.Client
 	namespace string
@@ -146,12 +146,17 @@ func (w *world) work(pods []*corev1.Pod) {
 	w.queue.connect(names)
 }
 
-// scale makes a pod or removes one.
+// scale makes what pods are missing, or removes one.
 func (w *world) scale(ctx context.Context, cluster *flamev1alpha1.FlameCluster, wanted int32, fresh, old []*corev1.Pod) error {
 	var goes *corev1.Pod
 	switch {
 	case int(wanted) > len(fresh) && w.flaw != onlyDecides:
-		return w.k8s.Create(ctx, podOf(cluster, flamev1alpha1.ComponentExecutorManager))
+		for range int(wanted) - len(fresh) {
+			if err := w.k8s.Create(ctx, podOf(cluster, flamev1alpha1.ComponentExecutorManager)); err != nil {
+				return err
+			}
+		}
+		return nil
 	case len(old) > 1, len(old) == 1 && w.flaw != keepsAnOldOne:
 		goes = old[0]
 	case int(wanted) < len(fresh) && w.flaw != hidesThree:
