@@ -41,7 +41,7 @@ func (t *trial) runsTasks(ctx context.Context) error {
 
 // runsSession runs tasks in a session of their own, on executor managers of the cluster.
 func (c *cluster) runsSession(ctx context.Context, flame *frontend) error {
-	executors, err := c.living(ctx, flamev1alpha1.ComponentExecutorManager)
+	executors, err := c.executors(ctx)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (t *trial) updatesWhileBusy(ctx context.Context) error {
 	if err := c.settles(ctx, "all executor managers are of the new template"); err != nil {
 		return err
 	}
-	after, err := c.living(ctx, flamev1alpha1.ComponentExecutorManager)
+	after, err := c.executors(ctx)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (c *cluster) grows(ctx context.Context, w *work) error {
 
 // isBounded sees that there are no more executor managers than may be.
 func (c *cluster) isBounded(ctx context.Context) error {
-	executors, err := c.living(ctx, flamev1alpha1.ComponentExecutorManager)
+	executors, err := c.executors(ctx)
 	if err != nil {
 		return err
 	}
@@ -184,11 +184,11 @@ func (c *cluster) shrinks(ctx context.Context) error {
 	if err := c.becomes(ctx, "no executor manager is left, and the status says so", c.patience.step, verdict.AtRest); err != nil {
 		return err
 	}
-	pods, err := c.pods(ctx)
+	left, err := c.executors(ctx)
 	if err != nil {
 		return err
 	}
-	if left := verdict.Living(pods, flamev1alpha1.ComponentExecutorManager); len(left) > 0 {
+	if len(left) > 0 {
 		return report.Failed(fmt.Errorf("the status says that no executor manager is left, but %v are", left.Names()))
 	}
 	return nil

@@ -114,10 +114,10 @@ func (c *cluster) pods(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Items, nil
 }
 
-// living returns the living pods of a component.
-func (c *cluster) living(ctx context.Context, component string) (verdict.Pods, error) {
+// executors returns the living pods of its executor managers.
+func (c *cluster) executors(ctx context.Context) (verdict.Pods, error) {
 	pods, err := c.pods(ctx)
-	return verdict.Living(pods, component), err
+	return verdict.Living(pods, flamev1alpha1.ComponentExecutorManager), err
 }
 
 // own selects what belongs to the cluster.

@@ -33,7 +33,7 @@ func (t *trial) scales(ctx context.Context) error {
 		if err := c.settles(ctx, fmt.Sprintf("it is ready with %d executor manager(s)", wanted)); err != nil {
 			return err
 		}
-		after, err := c.living(ctx, flamev1alpha1.ComponentExecutorManager)
+		after, err := c.executors(ctx)
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (t *trial) heals(ctx context.Context) error {
 	if err := c.settles(ctx, "the FlameCluster is ready again"); err != nil {
 		return err
 	}
-	after, err := c.living(ctx, flamev1alpha1.ComponentExecutorManager)
+	after, err := c.executors(ctx)
 	if err != nil {
 		return err
 	}
