@@ -5,10 +5,12 @@ package live
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -140,19 +142,29 @@ func TestWithAnOperatorThatIsStuckTheStatusIsTold(t *testing.T) {
 	assert.Contains(t, log, `state "Pending": no node has room`)
 }
 
+// onFirstGet calls a function before the first request that reads one object: by
+// then what a trial has to create is created.
+type onFirstGet struct {
+	http.RoundTripper
+	once *sync.Once
+	do   func()
+}
+
+func (g onFirstGet) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Method == http.MethodGet && strings.Contains(request.URL.Path, "/flameclusters/") {
+		g.once.Do(g.do)
+	}
+	return g.RoundTripper.RoundTrip(request)
+}
+
 func TestToldToStopItSaysWhatItWaitedFor(t *testing.T) {
 	patient := short
 	patient.seen, patient.start = time.Minute, time.Minute
-	list, namespace := suite(t, same, patient)
-	k8s := apiserver.Client(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		clusters := &flamev1alpha1.FlameClusterList{}
-		for len(clusters.Items) == 0 && t.Context().Err() == nil {
-			_ = k8s.List(t.Context(), clusters, client.InNamespace(namespace))
-		}
-		cancel()
-	}()
+	list, _ := suite(t, func(config *rest.Config) *rest.Config {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return onFirstGet{next, &sync.Once{}, cancel} })
+		return config
+	}, patient)
 	problem, log := problemOf(ctx, t, list[0])
 	assert.Equal(t, v1alpha3.ErrorState, problem.State, "that says nothing about the operator")
 	assert.ErrorContains(t, problem, "until the FlameCluster is ready")
