@@ -193,7 +193,7 @@ func (w *world) rest() {
 
 func TestWhateverFailsNothingIsLostAndAllSettles(t *testing.T) {
 	did := map[string]int{}
-	for seed := range uint64(150) {
+	for seed := range uint64(300) {
 		w := newWorld(t, seed, did)
 		w.settle(60)
 		w.harm = true
