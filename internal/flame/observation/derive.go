@@ -132,8 +132,9 @@ func compareResources(a, b Resources) int {
 
 // Load sums up what a session manager has to do.
 type Load struct {
-	// OpenSessions counts the sessions that take tasks; PendingTasks and
-	// RunningTasks are of all sessions.
+	// OpenSessions counts the sessions that take tasks. PendingTasks are theirs: what
+	// Flame puts back into a closed session, with an executor that goes after its
+	// session manager was started anew, waits for nothing. RunningTasks are of all.
 	OpenSessions, PendingTasks, RunningTasks int
 	// Executors counts those of any state, BusyExecutors those that serve a
 	// session or are promised to one.
@@ -150,8 +151,8 @@ func (o Observation) Load() Load {
 	for _, s := range o.Sessions {
 		if s.Open {
 			l.OpenSessions++
+			l.PendingTasks += s.Pending
 		}
-		l.PendingTasks += s.Pending
 		l.RunningTasks += s.Running
 	}
 	busy := map[string]bool{}

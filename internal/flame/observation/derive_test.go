@@ -84,9 +84,9 @@ func TestDemandIsByExecutorSizeAndOfOpenSessionsOnly(t *testing.T) {
 	assert.Empty(t, Observation{}.Demand(small))
 }
 
-func TestLoadCountsBusyNodesOnce(t *testing.T) {
+func TestLoadCountsBusyNodesOnceAndNothingThatWaitsInAClosedSession(t *testing.T) {
 	o := Observation{
-		Sessions: []Session{session("s", 4, 2), closed(session("t", 0, 1))},
+		Sessions: []Session{session("s", 4, 2), closed(session("t", 5, 1))},
 		Executors: []Executor{
 			executor("a", "n", Bound, "s"), executor("b", "n", Binding, "s"), executor("c", "m", Idle, ""),
 			executor("d", "o", Void, ""), executor("e", "gone", Unbinding, "s"),
