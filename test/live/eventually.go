@@ -27,7 +27,13 @@ const (
 // last error when Patience is at an end.
 func Eventually(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	Within(t, Patience, what, check)
+}
+
+// Within does the same with a patience of its own.
+func Within(t *testing.T, patience time.Duration, what string, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	look := func() error {
 		one, cancel := context.WithTimeout(ctx, oneLook)
@@ -39,7 +45,7 @@ func Eventually(t *testing.T, what string, check func(ctx context.Context) error
 	for last != nil {
 		select {
 		case <-ctx.Done():
-			require.FailNowf(t, "not within "+Patience.String()+": "+what, "%v", last)
+			require.FailNowf(t, "not within "+patience.String()+": "+what, "%v", last)
 		case <-time.After(interval):
 		}
 		// An error that is only the deadline's tells less than the one before it.

@@ -74,25 +74,6 @@ func (f Flame) Tasks(ctx context.Context, id string) (map[flamev1.TaskState]int,
 	return counts, err
 }
 
-// Executions returns how often each task of a session was started, by its name: a
-// task that is handed out again gets another event. Lists leave events out.
-func (f Flame) Executions(ctx context.Context, id string) (map[string]int, error) {
-	counts := map[string]int{}
-	err := f.each(ctx, id, func(task *flamev1.Task) { counts[task.GetMetadata().GetId()] = 0 })
-	for name := range counts {
-		task, getErr := f.GetTask(ctx, &flamev1.GetTaskRequest{TaskId: name, SessionId: id})
-		if getErr != nil {
-			return nil, getErr
-		}
-		for _, event := range task.GetStatus().GetEvents() {
-			if event.GetCode() == int32(flamev1.TaskState_TASK_STATE_RUNNING) {
-				counts[name]++
-			}
-		}
-	}
-	return counts, err
-}
-
 func (f Flame) each(ctx context.Context, id string, visit func(*flamev1.Task)) error {
 	stream, err := f.ListTask(ctx, &flamev1.ListTaskRequest{SessionId: id})
 	if err != nil {

@@ -92,7 +92,8 @@
 // Added: the client fails if a task did, takes its endpoint from --endpoint or
 // FLAME_ENDPOINT without needing a file, and counts executions with
 // --count-executions; a task that a restarted session manager hands out again
-// gets another Running event, so that these events are its executions; an input
-// of {"fail":"why"} lets a task fail, {"exit":true} takes its instance along.
+// gets another Running event, so that these events are its executions, and each
+// of them names its node; an input of {"fail":"why"} lets a task fail,
+// {"exit":true} takes its instance along.
 // STANDIN_TIME_SCALE shortens Flame's constants, STANDIN_HOSTNAME names a host.
 package main

@@ -161,7 +161,7 @@ func (s *State) run(e *executor, ssn *session, t *task) (*flamev1.Task, error) {
 	if err := s.store.saveTask(ssn.ID, t); err != nil {
 		return nil, internal("%v", err)
 	}
-	if err := s.events.record(ssn.ID, t.ID, int32(running), "Task state was updated to <Running>"); err != nil {
+	if err := s.events.record(ssn.ID, t.ID, int32(running), "Task state was updated to <Running> on node <%s>", e.Node); err != nil {
 		return nil, internal("%v", err)
 	}
 	e.Task, e.relaunched = t.ID, false
