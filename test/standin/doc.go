@@ -72,6 +72,8 @@
 //	                                                              UnderLoad
 //	Nodes come back as they were, without a timer: ghosts         TestNodeThatDiedWithoutA-
 //	                                                              SessionManagerIsAGhost
+//	What a ghost ran is pending again when it is given up, though TestTaskThatSucceededSince-
+//	it has succeeded since, and its session is closed             IsPutBackWithTheGhostThatHadIt
 //	Sessions, tasks and their history survive                     TestClosedSessionsAndHistory-
 //	                                                              Survive
 //	Storage none forgets everything, and a dead node's task runs  TestStorageNoneForgets-

@@ -45,6 +45,31 @@ func TestNodeThatDiedWithoutASessionManagerIsAGhost(t *testing.T) {
 	c.eventually(lasts(drain)+slack, "the fence heals it", func() bool { return c.node("node") == "NOT_READY" && c.states("node") == "" })
 }
 
+// A session manager that starts anew puts back what ran, and an executor keeps the
+// task that it had. When its node is given up, that task is put back once more,
+// whatever has become of it.
+func TestTaskThatSucceededSinceIsPutBackWithTheGhostThatHadIt(t *testing.T) {
+	c := newCluster(t)
+	p := c.sessionManager()
+	ghost := c.executorManager("ghost")
+	c.createSession("s")
+	ids := c.createTasks("s", 2, time.Second)
+	c.runs(1)
+	p.kill()
+	ghost.kill()
+	c.sessionManager()
+	c.executorManager("node")
+	c.eventually(15*time.Second, "both tasks have succeeded", func() bool { return c.counts("s") == [4]int32{0, 0, 2, 0} })
+	_, err := c.frontend.CloseSession(t.Context(), &flamev1.CloseSessionRequest{SessionId: "s"})
+	require.NoError(t, err)
+	c.fence("ghost")
+	c.eventually(lasts(drain)+slack, "a task of a closed session is pending", func() bool {
+		return c.task(ids[0]).GetStatus().GetState() == flamev1.TaskState_TASK_STATE_PENDING
+	})
+	c.never(time.Second, "it runs", func() bool { return c.task(ids[0]).GetStatus().GetState() != flamev1.TaskState_TASK_STATE_PENDING })
+	assert.Equal(t, flamev1.TaskState_TASK_STATE_SUCCEED, c.task(ids[1]).GetStatus().GetState())
+}
+
 func TestStorageNoneForgetsEverything(t *testing.T) {
 	c := newCluster(t, "storage: none")
 	p := c.sessionManager()
