@@ -48,22 +48,26 @@ func kill(t *testing.T, namespace, pod, container, program string) {
 	signal(t, namespace, pod, container, program, "KILL")
 }
 
-// signal sends a signal to the processes of a program in a container. Containers
-// of a pod share their processes, so they are found by name.
 func signal(t *testing.T, namespace, pod, container, program, name string) {
 	t.Helper()
+	require.NoErrorf(t, sendSignal(t.Context(), namespace, pod, container, program, name), "send SIG%s to %s", name, program)
+}
+
+// sendSignal sends a signal to the processes of a program in a container.
+// Containers of a pod share their processes, so they are found by name.
+func sendSignal(ctx context.Context, namespace, pod, container, program, name string) error {
 	script := fmt.Sprintf(`found=
 for process in /proc/[0-9]*; do
   read -r -d '' name <"$process/cmdline"
   [[ $name == */%s ]] && kill -%s "${process#/proc/}" && found=1
 done 2>/dev/null
 [[ $found ]] || { echo "no such process"; exit 1; }`, program, name)
-	_, err := execute(t.Context(), namespace, pod, container, script)
+	_, err := execute(ctx, namespace, pod, container, script)
 	var exit exec.ExitError
 	if errors.As(err, &exit) && exit.ExitStatus() == killed {
-		return // The script went with the container.
+		return nil // The script went with the container.
 	}
-	require.NoErrorf(t, err, "send SIG%s to %s", name, program)
+	return err
 }
 
 // deletePod deletes a pod and does not wait.
