@@ -99,6 +99,8 @@ func TestSilentNodeIsGivenUp(t *testing.T) {
 	c := newCluster(t)
 	c.sessionManager()
 	p := c.executorManager("node")
+	// Its stream, whose silence is what counts, opens after it has registered.
+	c.never(lasts(5*time.Second), "it is given up while it works", func() bool { return c.node("node") != "READY" })
 	require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
 	start := time.Now()
 	c.eventually(lasts(15*time.Second)+slack, "node is Unknown", func() bool { return c.node("node") == "UNKNOWN" })
