@@ -70,7 +70,7 @@ func newBench(t testing.TB) *bench {
 // restart has an operator take over that remembers nothing.
 func (b *bench) restart() {
 	b.pods = NewPods(b.cache, b.cache.Client)
-	b.pods.now = func() time.Time { return b.clock }
+	b.pods.Now = func() time.Time { return b.clock }
 }
 
 func (b *bench) cluster(name string, uid types.UID) *flamev1alpha1.FlameCluster {

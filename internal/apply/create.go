@@ -44,10 +44,10 @@ func (p *Pods) Create(ctx context.Context, fleet Fleet, pods []*corev1.Pod) erro
 	if err := p.survey(ctx, fleet, ledger); err != nil {
 		return err
 	}
-	err := slowly(ctx, ledger.firstBatch(p.now()), len(pods), func(i int) error {
+	err := slowly(ctx, ledger.firstBatch(p.Now()), len(pods), func(i int) error {
 		return p.create(ctx, fleet, ledger, pods[i])
 	})
-	ledger.tried(len(pods), err, p.now())
+	ledger.tried(len(pods), err, p.Now())
 	return err
 }
 
@@ -68,7 +68,7 @@ func (p *Pods) create(ctx context.Context, fleet Fleet, ledger *ledger, pod *cor
 			return getErr
 		}
 		if existing != nil {
-			ledger.proved(existing, p.now())
+			ledger.proved(existing, p.Now())
 			return nil
 		}
 	}
@@ -92,13 +92,13 @@ func (p *Pods) post(ctx context.Context, ledger *ledger, pod *corev1.Pod) error 
 	err := p.client.Create(ctx, pod, client.FieldOwner(FieldManager))
 	if err == nil {
 		Trim(pod)
-		ledger.created(pod, p.now())
+		ledger.created(pod, p.Now())
 		return nil
 	}
 	if !isRefusal(err) {
 		pod.CreationTimestamp = metav1.Now()
 		Trim(pod)
-		ledger.created(pod, p.now())
+		ledger.created(pod, p.Now())
 	}
 	return fmt.Errorf("create Pod %q: %w", pod.Name, err)
 }

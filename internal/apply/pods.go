@@ -57,9 +57,11 @@ func (f Fleet) has(pod client.Object) bool {
 // Pods lists, creates and deletes pods, and remembers what the cache does not
 // show yet, or shows no more.
 type Pods struct {
+	// Now is the clock, that of the machine unless set.
+	Now func() time.Time
+
 	client client.Client
 	live   client.Reader
-	now    func() time.Time
 
 	mu      sync.Mutex
 	ledgers map[types.UID]*ledger
@@ -67,7 +69,7 @@ type Pods struct {
 
 // NewPods returns an executor for pods. The client's cache needs IndexPods.
 func NewPods(cached client.Client, live client.Reader) *Pods {
-	return &Pods{client: cached, live: live, now: time.Now, ledgers: map[types.UID]*ledger{}}
+	return &Pods{client: cached, live: live, Now: time.Now, ledgers: map[types.UID]*ledger{}}
 }
 
 // Forget drops what is remembered of an owner that is gone.
@@ -86,7 +88,7 @@ func (p *Pods) Recheck(owner types.UID) time.Duration {
 	if !ok {
 		return 0
 	}
-	return found.recheck(p.now())
+	return found.recheck(p.Now())
 }
 
 func (p *Pods) ledger(fleet Fleet) *ledger {
@@ -119,7 +121,7 @@ func (p *Pods) List(ctx context.Context, fleet Fleet) ([]*corev1.Pod, error) {
 		}
 	}
 	ledger.saw(pods...)
-	counted, doubtful := ledger.unseen(fleet.Prefix, p.now())
+	counted, doubtful := ledger.unseen(fleet.Prefix, p.Now())
 	pods = append(pods, counted...)
 	proven, err := p.prove(ctx, fleet, ledger, doubtful)
 	if err != nil {
@@ -142,7 +144,7 @@ func (p *Pods) prove(ctx context.Context, fleet Fleet, ledger *ledger, names []s
 			ledger.drop(names[i])
 			return nil
 		}
-		ledger.proved(pod, p.now())
+		ledger.proved(pod, p.Now())
 		found[i] = pod
 		return nil
 	})
@@ -201,7 +203,7 @@ func (p *Pods) Pod(ctx context.Context, fleet Fleet, name string) (*corev1.Pod, 
 	if shown {
 		ledger.saw(pod)
 	} else {
-		ledger.proved(pod, p.now())
+		ledger.proved(pod, p.Now())
 	}
 	return pod, p.relabelAll(ctx, fleet, []*corev1.Pod{pod})
 }
