@@ -144,6 +144,13 @@ func (o *Observers) Wake(name types.NamespacedName) {
 	}
 }
 
+// Observe observes a cluster now, and returns when that is done. It is for those
+// who have not started the observers, and keep the time themselves.
+func (o *Observers) Observe(ctx context.Context, name types.NamespacedName) {
+	o.Wake(name)
+	o.turn(ctx, name)
+}
+
 // SetInterval sets the time between two observations of a cluster, Calm unless
 // set. A shorter one holds from the last observation on.
 func (o *Observers) SetInterval(name types.NamespacedName, interval time.Duration) {

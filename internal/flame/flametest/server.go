@@ -45,6 +45,8 @@ type Server struct {
 	drains time.Duration
 	// before runs before a call takes effect.
 	before func(verb string)
+	// intercept stands between a call of the backend and its effect.
+	intercept func(call Call, effect func() error) error
 }
 
 func newServer() *Server {
@@ -150,6 +152,15 @@ func (s *Server) BeforeCall(f func(verb string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.before = f
+}
+
+// Intercept has a function stand between each call of the backend and what it
+// does. It may leave that out, or do it and hide how it went: the caller is told
+// what the function returns. In WatchNode it is the node's heartbeat.
+func (s *Server) Intercept(f func(call Call, effect func() error) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.intercept = f
 }
 
 // Calls returns the calls of the backend that were answered, in order.

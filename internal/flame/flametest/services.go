@@ -142,11 +142,23 @@ type backend struct {
 // do carries out a call, which is noted if it succeeds.
 func (b *backend) do(call Call, effect func(*observation.Observation) error) (*flamev1.Result, error) {
 	b.server.mu.Lock()
-	defer b.server.mu.Unlock()
-	if err := effect(&b.server.state); err != nil {
+	intercept := b.server.intercept
+	b.server.mu.Unlock()
+	act := func() error {
+		b.server.mu.Lock()
+		defer b.server.mu.Unlock()
+		err := effect(&b.server.state)
+		if err == nil {
+			b.server.calls = append(b.server.calls, call)
+		}
+		return err
+	}
+	if intercept == nil {
+		intercept = func(_ Call, effect func() error) error { return effect() }
+	}
+	if err := intercept(call, act); err != nil {
 		return nil, err
 	}
-	b.server.calls = append(b.server.calls, call)
 	return &flamev1.Result{}, nil
 }
 
@@ -173,31 +185,43 @@ func (b *backend) ReleaseNode(_ context.Context, req *flamev1.ReleaseNodeRequest
 // WatchNode answers heartbeats until the node ends its side, and lets it drain
 // then. Like Flame it leaves its own side open.
 func (b *backend) WatchNode(stream grpc.BidiStreamingServer[flamev1.WatchNodeRequest, flamev1.WatchNodeResponse]) error {
-	name := ""
+	name := "" // Whose stream it is, which the first heartbeat says.
 	for {
 		req, err := stream.Recv()
 		if err != nil {
 			break
 		}
-		name = req.GetHeartbeat().GetNodeName()
-		_, _ = b.do(Call{Verb: "WatchNode", Name: name}, func(*observation.Observation) error { return nil })
+		node := req.GetHeartbeat().GetNodeName()
+		_, err = b.do(Call{Verb: "WatchNode", Name: node}, func(*observation.Observation) error {
+			name = node
+			return nil
+		})
+		if err != nil { // The stream breaks.
+			b.drain(name)
+			return err
+		}
 		ack := &flamev1.WatchNodeResponse_Ack{Ack: &flamev1.Acknowledgement{Timestamp: 1}}
 		if stream.Send(&flamev1.WatchNodeResponse{Response: ack}) != nil {
 			break
 		}
 	}
+	b.drain(name)
+	<-stream.Context().Done()
+	return nil
+}
+
+// drain is the end of a node's stream.
+func (b *backend) drain(name string) {
 	b.server.mu.Lock()
 	late := b.server.drains
 	b.server.mu.Unlock()
 	time.Sleep(late)
 	b.server.mu.Lock()
+	defer b.server.mu.Unlock()
 	if i := b.server.node(name); i >= 0 {
 		b.server.state.Nodes = slices.Clone(b.server.state.Nodes)
 		b.server.state.Nodes[i].State = observation.Unknown
 	}
-	b.server.mu.Unlock()
-	<-stream.Context().Done()
-	return nil
 }
 
 func (b *backend) RegisterExecutor(_ context.Context, req *flamev1.RegisterExecutorRequest) (*flamev1.Result, error) {
