@@ -11,9 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/flame/flametest"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
@@ -229,4 +231,22 @@ func TestFenceIsRememberedAndLookedAt(t *testing.T) {
 	w.clock.Step(5 * time.Second)
 	require.ErrorIs(t, w.Fence(t.Context(), named("c"), "n"), observation.ErrAnswer)
 	assert.Equal(t, noon.Add(5*time.Second), w.Latest(named("c")).Track.Nodes["n"].FencedSince, "one that failed is none")
+}
+
+func TestObserversThatAreNotStartedObserveWhenTheyAreAsked(t *testing.T) {
+	network := flametest.NewNetwork(t)
+	server := network.Serve("c")
+	o := flame.NewObservers(network.Dial, clocktesting.NewFakeClock(noon))
+	o.Observe(t.Context(), named("c"))
+	assert.Equal(t, observation.Latest{}, o.Latest(named("c")), "it is not one of them")
+
+	require.NoError(t, o.Ensure(named("c"), target("c")))
+	server.Set(idleNode)
+	o.Observe(t.Context(), named("c"))
+	require.True(t, o.Latest(named("c")).Known())
+	assert.Equal(t, idleNode.Nodes, o.Latest(named("c")).Observation.Nodes)
+
+	server.Fail(errBroken)
+	o.Observe(t.Context(), named("c"))
+	assert.ErrorIs(t, o.Latest(named("c")).Err, observation.ErrAnswer)
 }

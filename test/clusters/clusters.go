@@ -8,6 +8,7 @@ package clusters
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,9 +59,16 @@ func Parse(t testing.TB, text string) *flamev1alpha1.FlameCluster {
 	return cluster
 }
 
+// schemas holds the one schema, which takes a while to read.
+var schemas sync.Map
+
 func structuralSchema(t testing.TB) *schema.Structural {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(CRDDir(t), "flame.xflops.io_flameclusters.yaml"))
+	const name = "flame.xflops.io_flameclusters.yaml"
+	if known, ok := schemas.Load(name); ok {
+		return known.(*schema.Structural)
+	}
+	text, err := os.ReadFile(filepath.Join(CRDDir(t), name))
 	require.NoError(t, err)
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	require.NoError(t, yaml.UnmarshalStrict(text, crd))
@@ -69,5 +77,6 @@ func structuralSchema(t testing.TB) *schema.Structural {
 		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, props, nil))
 	structural, err := schema.NewStructural(props)
 	require.NoError(t, err)
+	schemas.Store(name, structural)
 	return structural
 }
