@@ -38,15 +38,31 @@ func (p *pass) stepSessionManager(ctx context.Context) error {
 	if err := ensure(ctx, p, p.objects.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, name); err != nil {
 		return err
 	}
-	if pod := sessionManagerFacts(p.facts.SessionManager); pod != nil && !pod.Terminating {
-		p.left.Store(p.cluster.UID, sessionmanager.HasLeft(pod, p.facts.Now))
-	}
+	p.noteLeaving()
 	step := sessionmanager.Next(sessionManagerFacts(p.facts.SessionManager), p.facts.SessionManagerHash, p.cluster.Spec.Suspend, p.facts.Now)
 	if err := p.takeStep(ctx, step); err != nil {
 		return err
 	}
 	p.wait(step.After)
 	return nil
+}
+
+// noteLeaving remembers whether the session manager has left its Service before it
+// goes. An operator that was started meanwhile can tell by when it was deleted,
+// which the API server knows to the second.
+func (p *pass) noteLeaving() {
+	pod := p.facts.SessionManager
+	if pod == nil {
+		return
+	}
+	facts, at := sessionManagerFacts(pod), p.facts.Now
+	if facts.Terminating {
+		if _, known := p.left.Load(p.cluster.UID); known {
+			return
+		}
+		facts.Terminating, at = false, deletedAt(pod).Add(time.Second)
+	}
+	p.left.Store(p.cluster.UID, sessionmanager.HasLeft(facts, at))
 }
 
 func (p *pass) takeStep(ctx context.Context, step sessionmanager.Step) error {

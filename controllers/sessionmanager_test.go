@@ -161,6 +161,39 @@ func TestAnEndingSessionManagerIsWaitedFor(t *testing.T) {
 	assert.NotEqual(t, pod.UID, h.sessionManager(cluster).UID)
 }
 
+func TestAnOperatorThatStartsWhileTheSessionManagerGoesKnowsWhetherItHadLeft(t *testing.T) {
+	for name, test := range map[string]struct {
+		before time.Duration
+		want   string
+	}{
+		"in time":  {before: 10 * time.Second, want: "true"},
+		"too late": {before: 0, want: ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			cluster := h.create(clusters.Minimal)
+			h.settle(cluster)
+			pod := h.sessionManager(cluster)
+			pod.Finalizers = []string{"example.com/holds"}
+			pod.Labels[flamev1alpha1.LabelServing] = "false"
+			pod.Annotations[flamev1alpha1.AnnotationWithdrawnAt] = time.Now().Add(-test.before).Format(time.RFC3339Nano)
+			require.NoError(t, h.live.Update(t.Context(), pod))
+			require.NoError(t, h.live.Delete(t.Context(), pod))
+			h.restart()
+			_, err := h.step(cluster)
+			require.NoError(t, err)
+
+			pod = h.sessionManager(cluster)
+			pod.Finalizers = nil
+			require.NoError(t, h.live.Update(t.Context(), pod))
+			h.settle(cluster)
+			again := h.sessionManager(cluster)
+			require.NotEqual(t, pod.UID, again.UID)
+			assert.Equal(t, test.want, again.Annotations[flamev1alpha1.AnnotationFollowsWithdrawn])
+		})
+	}
+}
+
 func TestTheImageOfTheSessionManagerCannotBePulled(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)
