@@ -4,11 +4,14 @@
 package controllers
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/nodes"
 )
 
 // announce emits an event for every condition whose status or reason changed, and
@@ -26,6 +29,27 @@ func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, b
 		}
 		r.Recorder.Eventf(cluster, nil, eventType(condition), condition.Reason, condition.Type, "%s", condition.Message)
 	}
+}
+
+// lossTexts say why a pod that runs is of no more use.
+var lossTexts = map[nodes.Reason]string{
+	nodes.StateLost:        "the session manager has lost its memory, and with it the executors of this one",
+	nodes.GivenUp:          "Flame has given up its node",
+	nodes.Unlisted:         "it is connected, and Flame does not know its node",
+	nodes.CutOff:           "it does not get back to the session manager",
+	nodes.Deaf:             "it does not take the executors that Flame gives it",
+	nodes.RestartedInPlace: "it was restarted in place, and Flame takes it for what it was before",
+}
+
+// announceLoss tells of a pod that was deleted, if it was because it is of no use
+// any more.
+func (p *pass) announceLoss(pod *corev1.Pod) {
+	loss, lost := p.lost[pod.Name]
+	if !lost {
+		return
+	}
+	p.Recorder.Eventf(p.cluster, pod, corev1.EventTypeWarning, string(loss.Reason), "ReplaceExecutorManager",
+		"executor manager %s is of no more use: %s (since %s)", pod.Name, lossTexts[loss.Reason], loss.Since.UTC().Format(time.RFC3339))
 }
 
 // losesMore reports whether a condition names other lost tasks than before.

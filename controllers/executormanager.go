@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -92,5 +93,11 @@ func (p *pass) delete(ctx context.Context, fleet apply.Fleet, plan executors.Pla
 	if err := p.Pods.Delete(ctx, fleet, drain); err != nil {
 		return err
 	}
-	return p.Pods.DeleteNow(ctx, fleet, kill)
+	if err := p.Pods.DeleteNow(ctx, fleet, kill); err != nil {
+		return err
+	}
+	for _, pod := range slices.Concat(drain, kill) {
+		p.announceLoss(pod)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -156,6 +157,32 @@ func TestReadinessGatesSayWhatFlameSaysAndStayWhileItIsSilent(t *testing.T) {
 	_, err = h.step(cluster)
 	require.NoError(t, err)
 	assert.False(t, gate())
+}
+
+func TestAnEventSaysWhyAnExecutorManagerThatRunsIsReplaced(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	pod := h.executors()[0].Name
+	require.Empty(t, h.givenUp())
+	h.flame.states[pod] = observation.NotReady
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Warning GivenUp executor manager " + pod + " is of no more use: Flame has given up its node"}, h.givenUp())
+	h.settle(cluster)
+	assert.Empty(t, h.givenUp(), "said once")
+	assert.NotEqual(t, pod, h.executors()[0].Name)
+}
+
+// givenUp are the events since the last call that tell of pods that were given up, without the time.
+func (h *harness) givenUp() []string {
+	var list []string
+	for _, event := range h.events() {
+		if text, _, found := strings.Cut(event, " (since "); found {
+			list = append(list, text)
+		}
+	}
+	return list
 }
 
 func TestBusyExecutorManagerDrainsAndIdleOneIsCordoned(t *testing.T) {
