@@ -46,7 +46,11 @@ is_ready() {
     '{.metadata.generation} {.status.observedGeneration} {.status.state} {.status.conditions[?(@.type=="Ready")].status}{"\n"}')
   [[ $generation == "$observed" && $state == Running && $ready == True ]]
 }
-nothing_ends() { ! kubectl -n "$namespace" get pods --no-headers | grep -q Terminating; }
+# nothing_ends looks at what kubectl get does not show of a pod whose process has ended.
+nothing_ends() {
+  local ending
+  ending=$(kubectl -n "$namespace" get pods -o jsonpath='{.items[*].metadata.deletionTimestamp}') && [[ -z $ending ]]
+}
 
 has_executors() { [[ $(field '{.status.executorManager.ready}') == "$1" ]] && is_ready; }
 is_replaced() {
