@@ -42,7 +42,9 @@ func TestDrainUnderConstantLoadLosesAndRepeatsNothing(t *testing.T) {
 				running = append(running, c.executorManager(fmt.Sprintf("node-%d", i)))
 			}
 			c.createSession("s", c.share(executors))
-			ids := c.createTasks("s", tasks, time.Duration(executors)*300*time.Millisecond)
+			// Long enough for the load to last: an executor manager that is halted between
+			// two tasks is not unbound before it is halted again, half a minute later.
+			ids := c.createTasks("s", tasks, time.Duration(executors)*600*time.Millisecond)
 			c.runs(int32(nodes * executors))
 			for i := range drains {
 				hostname := fmt.Sprintf("node-%d", i)
