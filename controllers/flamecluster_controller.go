@@ -52,7 +52,8 @@ type FlameClusterReconciler struct {
 	// absent holds, by UID and name, what is remembered of nodes without a pod.
 	absent sync.Map
 	// left holds, by UID, whether the session manager that was seen last had left
-	// its Service in time. Who starts anew takes it that it had not.
+	// its Service in time. Who starts anew while it ends can tell by when it was
+	// deleted, and after that takes it that it had not.
 	left sync.Map
 	// share is among the passes under way.
 	share share

@@ -26,39 +26,35 @@ func (o *Observers) act(name types.NamespacedName, do func(*Client) error) error
 
 // Fence does what Client.Fence does, and remembers when.
 func (o *Observers) Fence(ctx context.Context, name types.NamespacedName, node string) error {
-	return o.act(name, func(client *Client) error {
-		err := client.Fence(ctx, node)
-		if err == nil {
-			o.remember(name, node, observation.Latest.Fenced)
-		}
-		return err
-	})
+	return o.actAndRemember(name, node, observation.Latest.Fenced, func(client *Client) error { return client.Fence(ctx, node) })
 }
 
 // FenceSilent does what Client.FenceSilent does, and remembers when.
 func (o *Observers) FenceSilent(ctx context.Context, name types.NamespacedName, node string) error {
-	return o.act(name, func(client *Client) error {
-		err := client.FenceSilent(ctx, node)
-		if err == nil {
-			o.remember(name, node, observation.Latest.Fenced)
-		}
-		return err
-	})
+	return o.actAndRemember(name, node, observation.Latest.Fenced, func(client *Client) error { return client.FenceSilent(ctx, node) })
 }
 
 // Challenge does what Client.Challenge does, and remembers when.
 func (o *Observers) Challenge(ctx context.Context, name types.NamespacedName, node string) error {
+	return o.actAndRemember(name, node, observation.Latest.Challenged, func(client *Client) error { return client.Challenge(ctx, node) })
+}
+
+// note is what is known of a cluster after something was done to a node at a time.
+type note func(known observation.Latest, node string, at time.Time) observation.Latest
+
+// actAndRemember remembers only what Flame has done.
+func (o *Observers) actAndRemember(name types.NamespacedName, node string, what note, do func(*Client) error) error {
 	return o.act(name, func(client *Client) error {
-		err := client.Challenge(ctx, node)
+		err := do(client)
 		if err == nil {
-			o.remember(name, node, observation.Latest.Challenged)
+			o.remember(name, node, what)
 		}
 		return err
 	})
 }
 
 // remember notes that something was done to a node now.
-func (o *Observers) remember(name types.NamespacedName, node string, what func(observation.Latest, string, time.Time) observation.Latest) {
+func (o *Observers) remember(name types.NamespacedName, node string, what note) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if c := o.clusters[name]; c != nil {

@@ -196,6 +196,23 @@ func (c *cluster) fence(name string) {
 	require.NoError(c.t, stream.CloseSend())
 }
 
+// arrivals are the executors that a node hears of on its stream, by their IDs.
+func arrivals(stream flamev1.Backend_WatchNodeClient) <-chan string {
+	arrived := make(chan string, 16)
+	go func() {
+		for {
+			response, err := stream.Recv()
+			if err != nil {
+				return
+			}
+			if e := response.GetExecutor(); e != nil {
+				arrived <- e.GetMetadata().GetId()
+			}
+		}
+	}()
+	return arrived
+}
+
 // watch opens a node's stream and returns it once its heartbeat was answered.
 func (c *cluster) watch(name string, status *flamev1.NodeStatus) flamev1.Backend_WatchNodeClient {
 	c.t.Helper()

@@ -155,19 +155,7 @@ func TestFirstExecutorAfterAReconnectIsLost(t *testing.T) {
 	c.eventually(2*time.Second, "node is Unknown", func() bool { return c.node("node") == "UNKNOWN" })
 
 	c.register("node", status)
-	stream := c.watch("node", status)
-	arrived := make(chan string, 16)
-	go func() {
-		for {
-			response, err := stream.Recv()
-			if err != nil {
-				return
-			}
-			if e := response.GetExecutor(); e != nil {
-				arrived <- e.GetMetadata().GetId()
-			}
-		}
-	}()
+	arrived := arrivals(c.watch("node", status))
 	c.createSession("s")
 	c.createTasks("s", 1, 0)
 	c.eventually(5*time.Second, "an executor is made", func() bool { return c.states("node") == "VOID" })

@@ -260,19 +260,7 @@ func TestOperatorHealsANodeWhoseFirstExecutorWasLost(t *testing.T) {
 	require.ErrorIs(t, c.operator().Resync(t.Context(), "node"), flame.ErrNotReady)
 
 	c.register("node", oneCPU())
-	stream := c.watch("node", oneCPU())
-	arrived := make(chan string, 16)
-	go func() {
-		for {
-			response, err := stream.Recv()
-			if err != nil {
-				return
-			}
-			if e := response.GetExecutor(); e != nil {
-				arrived <- e.GetMetadata().GetId()
-			}
-		}
-	}()
+	arrived := arrivals(c.watch("node", oneCPU()))
 	c.createSession("s")
 	c.createTasks("s", 1, 0)
 	c.eventually(5*time.Second, "an executor is made", func() bool { return c.states("node") == "VOID" })
