@@ -22,8 +22,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
+	"github.com/xflops/flame-operator/internal/stored"
 	"github.com/xflops/flame-operator/test/apiserver"
 )
 
@@ -38,7 +38,7 @@ type reach struct {
 func cachedKinds() []client.Object {
 	return []client.Object{
 		&corev1.Pod{}, &corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &corev1.PersistentVolumeClaim{},
-		&appsv1.StatefulSet{}, &policyv1.PodDisruptionBudget{}, &flamev1alpha1.FlameCluster{},
+		&appsv1.StatefulSet{}, &policyv1.PodDisruptionBudget{}, stored.New(),
 	}
 }
 
@@ -112,7 +112,7 @@ func (w *world) operators(to client.WithWatch) client.Client {
 // write carries out a write and has the cache show it.
 func (w *world) write(verb string, o client.Object, send func() error) error {
 	kind := w.kindOf(o)
-	return w.writes.toKubernetes(fmt.Sprintf("%s %s %s", verb, reflect.TypeOf(kind).Elem().Name(), o.GetName()), func() error {
+	return w.writes.toKubernetes(fmt.Sprintf("%s %s %s", verb, w.nameOf(kind), o.GetName()), func() error {
 		err := send()
 		if err == nil {
 			w.await(kind, o)
@@ -146,7 +146,7 @@ func (w *world) delete(ctx context.Context, c client.WithWatch, o client.Object,
 	asked := &client.DeleteOptions{}
 	asked.ApplyOptions(options)
 	kind := w.kindOf(o)
-	return w.writes.toKubernetes(fmt.Sprintf("delete %s %s", reflect.TypeOf(kind).Elem().Name(), o.GetName()), func() error {
+	return w.writes.toKubernetes(fmt.Sprintf("delete %s %s", w.nameOf(kind), o.GetName()), func() error {
 		w.judgeDeletion(o, asked)
 		err := c.Delete(ctx, o, options...)
 		if err == nil {
@@ -162,11 +162,22 @@ func (w *world) kindOf(o client.Object) client.Object {
 	if err != nil {
 		panic(err)
 	}
+	if gvk == stored.New().GroupVersionKind() {
+		return stored.New()
+	}
 	kind, err := w.reach.live.Scheme().New(gvk)
 	if err != nil {
 		panic(err)
 	}
 	return kind.(client.Object)
+}
+
+func (w *world) nameOf(kind client.Object) string {
+	gvk, err := w.reach.live.GroupVersionKindFor(kind)
+	if err != nil {
+		panic(err)
+	}
+	return gvk.Kind
 }
 
 // await waits until the cache shows an object as it was answered, or a later one.

@@ -4,12 +4,16 @@
 package controllers
 
 import (
+	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flame/flametest"
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/stored"
 )
 
 // This file judges every write just before it is done, and what comes of it.
@@ -50,9 +54,14 @@ func (w *world) judgeDeletion(o client.Object, options *client.DeleteOptions) {
 
 // hurries says whether the cluster waits for no task.
 func (w *world) hurries() bool {
-	cluster := &flamev1alpha1.FlameCluster{}
-	err := w.reach.cache.Get(w.Context(), w.key(), cluster)
-	return err != nil || cluster.DeletionTimestamp != nil || cluster.Spec.Suspend
+	object := stored.New()
+	err := w.reach.cache.Get(w.Context(), w.key(), object)
+	if apierrors.IsNotFound(err) {
+		return true
+	}
+	require.NoError(w, err)
+	suspended, _, _ := unstructured.NestedBool(object.Object, "spec", "suspend")
+	return object.GetDeletionTimestamp() != nil || suspended
 }
 
 // managers returns the executor managers' pods that are to stay.

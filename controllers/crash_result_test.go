@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -35,8 +36,9 @@ func (w *world) result() []string {
 		list, err := w.reach.live.Scheme().New(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
 		require.NoError(w, err)
 		reader := client.Reader(w.reach.cache)
-		if _, pod := kind.(*corev1.Pod); pod {
-			reader = w.reach.live // The cache leaves out most of them.
+		switch kind.(type) {
+		case *corev1.Pod, *unstructured.Unstructured:
+			reader = w.reach.live // The cache leaves out most of a pod, and has no typed FlameClusters.
 		}
 		require.NoError(w, reader.List(w.Context(), list.(client.ObjectList), client.InNamespace(w.namespace)))
 		objects, err := meta.ExtractList(list)

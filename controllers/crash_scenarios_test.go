@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/stored"
 )
 
 // crashScenario is what happens to a cluster.
@@ -118,7 +119,7 @@ var crashScenarios = map[string]crashScenario{
 		tasks:   []time.Duration{50 * time.Second},
 		happens: func(w *world) {
 			require.NoError(w, w.reach.live.Delete(w.Context(), w.cluster, client.PropagationPolicy("Background")))
-			w.awaitEnd(&flamev1alpha1.FlameCluster{}, w.key(), nil)
+			w.awaitEnd(stored.New(), w.key(), nil)
 			for _, pod := range w.list() { // As garbage collection does.
 				require.NoError(w, w.reach.live.Delete(w.Context(), &pod))
 				w.awaitEnd(&pod, client.ObjectKeyFromObject(&pod), nil)

@@ -23,6 +23,7 @@ import (
 	"github.com/xflops/flame-operator/internal/flame"
 	"github.com/xflops/flame-operator/internal/flame/flametest"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/stored"
 	"github.com/xflops/flame-operator/test/apiserver"
 	"github.com/xflops/flame-operator/test/clusters"
 )
@@ -128,7 +129,7 @@ func (w *world) apply(text string) {
 	w.cluster = clusters.Parse(w, text)
 	w.cluster.Namespace, w.cluster.UID, w.cluster.Generation = w.namespace, "", 0
 	require.NoError(w, w.reach.live.Create(w.Context(), w.cluster))
-	w.await(&flamev1alpha1.FlameCluster{}, w.cluster)
+	w.await(stored.New(), w.cluster)
 }
 
 // edit changes the cluster's spec.
@@ -137,7 +138,7 @@ func (w *world) edit(change func(*flamev1alpha1.FlameClusterSpec)) {
 	before := w.cluster.DeepCopy()
 	change(&w.cluster.Spec)
 	require.NoError(w, w.reach.live.Patch(w.Context(), w.cluster, client.MergeFrom(before)))
-	w.await(&flamev1alpha1.FlameCluster{}, w.cluster)
+	w.await(stored.New(), w.cluster)
 }
 
 func (w *world) key() types.NamespacedName {

@@ -121,7 +121,7 @@ func refused(err error) bool {
 // take to end their tasks.
 func (r *FlameClusterReconciler) hurryUp(ctx context.Context, name types.NamespacedName) error {
 	// A cache that lags must not end the work of a cluster that is there.
-	cluster := &flamev1alpha1.FlameCluster{}
+	cluster := metadataOf(name)
 	if err := r.Live.Get(ctx, name, cluster); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("get FlameCluster %q: %w", name.Name, err)
 	} else if err == nil && (cluster.DeletionTimestamp.IsZero() || slices.Contains(cluster.Finalizers, metav1.FinalizerOrphanDependents)) {

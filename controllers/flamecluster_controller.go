@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,6 +24,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/status"
+	"github.com/xflops/flame-operator/internal/stored"
 	"github.com/xflops/flame-operator/internal/upgradeable"
 )
 
@@ -72,9 +74,9 @@ type FlameClusterReconciler struct {
 
 // Reconcile takes one cluster one step towards its spec.
 func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	cluster := &flamev1alpha1.FlameCluster{}
-	err := r.Get(ctx, req.NamespacedName, cluster)
-	if apierrors.IsNotFound(err) || err == nil && !cluster.DeletionTimestamp.IsZero() {
+	object := stored.New()
+	err := r.Get(ctx, req.NamespacedName, object)
+	if apierrors.IsNotFound(err) || err == nil && object.GetDeletionTimestamp() != nil {
 		r.forget(req.NamespacedName)
 		// Owner references take care of what it owned, but would wait for its tasks.
 		return ctrl.Result{}, r.hurryUp(ctx, req.NamespacedName)
@@ -82,8 +84,12 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("get FlameCluster %q: %w", req.Name, err)
 	}
+	cluster, problems, err := stored.Read(object)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	r.seen.Store(req.NamespacedName, cluster.UID)
-	pass := &pass{FlameClusterReconciler: r, cluster: cluster, facts: status.Facts{Cluster: cluster, Desired: decidedBefore(cluster), Now: r.Now()}}
+	pass := newPass(r, cluster, problems)
 	err = pass.run(ctx)
 	pass.facts.Failure = err
 	if statusErr := r.writeStatus(ctx, pass.facts); statusErr != nil {
@@ -115,7 +121,7 @@ func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.F
 	}
 	after := before.DeepCopy()
 	after.Status = computed
-	if err := r.Status().Patch(ctx, after, client.MergeFrom(before)); err != nil {
+	if err := r.patchStatus(ctx, before, after); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return nil // Deleted meanwhile.
 		}
@@ -123,4 +129,20 @@ func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.F
 	}
 	r.announce(after, before.Status.Conditions)
 	return nil
+}
+
+// patchStatus has only the metadata answered: the rest may be more than Go can read.
+func (r *FlameClusterReconciler) patchStatus(ctx context.Context, before, after *flamev1alpha1.FlameCluster) error {
+	patch, err := client.MergeFrom(before).Data(after)
+	if err != nil {
+		return err
+	}
+	return r.Status().Patch(ctx, metadataOf(client.ObjectKeyFromObject(after)), client.RawPatch(types.MergePatchType, patch))
+}
+
+// metadataOf names a FlameCluster of which nothing but its metadata is wanted.
+func metadataOf(name types.NamespacedName) *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+	object.SetGroupVersionKind(flamev1alpha1.GroupVersion.WithKind("FlameCluster"))
+	return object
 }

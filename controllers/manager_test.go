@@ -17,9 +17,9 @@ import (
 )
 
 // startOperator runs what main runs, with its caches and watches, until the test ends.
-func startOperator(t *testing.T) {
+func startOperator(t *testing.T) (stop func()) {
 	t.Helper()
-	startOperatorAs(t, apiserver.Config, nil)
+	return startOperatorAs(t, apiserver.Config, nil)
 }
 
 // eventually runs the pods until a condition holds.

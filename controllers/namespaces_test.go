@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -114,7 +115,8 @@ func TestTargetNamespaces(t *testing.T) {
 	}
 }
 
-func startOperatorAs(t *testing.T, config *rest.Config, namespaces []string) {
+// startOperatorAs returns what stops the operator, which the end of the test does otherwise.
+func startOperatorAs(t *testing.T, config *rest.Config, namespaces []string) (stop func()) {
 	t.Helper()
 	skipNames := true // Controllers of several managers in one process share a name.
 	options := ctrl.Options{
@@ -125,11 +127,13 @@ func startOperatorAs(t *testing.T, config *rest.Config, namespaces []string) {
 	mgr, err := ctrl.NewManager(config, options)
 	require.NoError(t, err)
 	require.NoError(t, Setup(mgr, types.NamespacedName{}))
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		assert.NoError(t, <-done)
 	})
+	t.Cleanup(stop)
+	return stop
 }

@@ -43,6 +43,15 @@ type pass struct {
 	next time.Duration
 }
 
+// newPass begins a pass of a cluster with what is wrong with its spec as it is stored.
+func newPass(r *FlameClusterReconciler, cluster *flamev1alpha1.FlameCluster, problems []string) *pass {
+	p := &pass{FlameClusterReconciler: r, cluster: cluster, facts: status.Facts{Cluster: cluster, Desired: decidedBefore(cluster), Now: r.Now()}}
+	if len(problems) > 0 {
+		p.facts.Invalid = &desired.InvalidSpecError{Problems: problems}
+	}
+	return p
+}
+
 // run observes, builds and acts. What users have to change or to add ends up in
 // the facts; an error is a call that failed.
 func (p *pass) run(ctx context.Context) error {
@@ -53,6 +62,9 @@ func (p *pass) run(ctx context.Context) error {
 	}
 	if err := p.hear(); err != nil {
 		return err
+	}
+	if p.facts.Invalid != nil {
+		return p.tend(ctx)
 	}
 	if err := p.build(ctx); err != nil {
 		return errors.Join(p.sort(err), p.tend(ctx))

@@ -32,6 +32,7 @@ import (
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/stored"
 	"github.com/xflops/flame-operator/internal/upgradeable"
 )
 
@@ -44,8 +45,9 @@ func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager, observed <-c
 	return ctrl.NewControllerManagedBy(mgr).
 		// A cluster wakes us when its spec changes, and its status too, although we
 		// write it: a pass that sees the status of a moment ago may find nothing to
-		// write, and has to look again when the cache has caught up.
-		For(&flamev1alpha1.FlameCluster{}).
+		// write, and has to look again when the cache has caught up. It comes as it is
+		// stored: one that cannot be read must not end the watch of all.
+		For(stored.New()).
 		// What a cluster owns wakes us whenever it differs from what we made, and
 		// pods when they become ready, fail or go.
 		Owns(&corev1.ServiceAccount{}).
@@ -98,6 +100,9 @@ func CacheOptions(namespaces []string) cache.Options {
 	return cache.Options{
 		DefaultNamespaces: watched,
 		DefaultTransform:  cache.TransformStripManagedFields(),
+		// What is watched is said at the start. A typed read of a FlameCluster would
+		// otherwise begin a watch that one bad quantity ends for all.
+		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                   pods,
 			&corev1.ServiceAccount{}:        ours,
@@ -110,10 +115,10 @@ func CacheOptions(namespaces []string) cache.Options {
 	}
 }
 
-// ClientOptions has Secrets read one at a time: the operator may neither list
-// nor watch them.
+// ClientOptions has Secrets read one at a time, since the operator may neither list
+// nor watch them, and FlameClusters, which come unstructured, from the cache.
 func ClientOptions() client.Options {
-	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}, Unstructured: true}}
 }
 
 // trimPod is what the cache makes of a pod.

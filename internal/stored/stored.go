@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package stored reads FlameClusters as the API server stores them.
+//
+// What is stored is more than Go can read. The released schema of a quantity takes
+// texts that Go does not parse, such as 1e1.5, and some on which Go spends seconds or
+// never ends, such as 1e2147483648; and it cannot be tightened any more. A list or a
+// watch of typed objects fails as a whole for one such text, and with it the operator
+// for every cluster. So FlameClusters are read as they are, and each becomes a typed
+// one by itself.
+package stored
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "sigs.k8s.io/json"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+)
+
+// New returns an empty object to read a FlameCluster into.
+func New() *unstructured.Unstructured {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(flamev1alpha1.GroupVersion.WithKind("FlameCluster"))
+	return object
+}
+
+// Read returns what an object says, and in a user's words what of its spec cannot be
+// read, by field. Such a field is left out; if it is not known which one it is, the
+// whole spec is. A status that cannot be read is left out too: it is computed anew.
+func Read(object *unstructured.Unstructured) (*flamev1alpha1.FlameCluster, []string, error) {
+	fields := object.DeepCopy().Object
+	var problems problems
+	if spec, ok := fields["spec"].(map[string]any); ok {
+		problems.look(reflect.TypeFor[flamev1alpha1.FlameClusterSpec](), "", spec)
+	}
+	cluster, err := decode(fields)
+	if err == nil {
+		return cluster, problems.list(), nil
+	}
+	delete(fields, "status")
+	if cluster, again := decode(fields); again == nil {
+		return cluster, problems.list(), nil
+	}
+	delete(fields, "spec")
+	cluster, again := decode(fields)
+	if again != nil {
+		return nil, nil, fmt.Errorf("read FlameCluster %q: %w", object.GetName(), again)
+	}
+	problems.add("the spec cannot be read: " + cut(err.Error(), longestReason))
+	return cluster, problems.list(), nil
+}
+
+func decode(fields map[string]any) (*flamev1alpha1.FlameCluster, error) {
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	cluster := &flamev1alpha1.FlameCluster{}
+	if err := utiljson.UnmarshalCaseSensitivePreserveInts(text, cluster); err != nil {
+		return nil, err
+	}
+	return cluster, nil
+}
+
+const (
+	// longestReason is how much of a decoder's words is told, in bytes.
+	longestReason = 256
+	// longestText is how much of a text or a name of the user's is told.
+	longestText = 40
+	// mostProblems is how many problems are told one by one.
+	mostProblems = 8
+)
+
+// problems are those of a spec, of which only so many are kept.
+type problems struct {
+	told  []string
+	count int
+}
+
+func (p *problems) add(problem string) {
+	if p.count++; p.count <= mostProblems {
+		p.told = append(p.told, problem)
+	}
+}
+
+func (p *problems) list() []string {
+	if more := p.count - len(p.told); more > 0 {
+		return append(p.told, fmt.Sprintf("%d more quantities cannot be read either", more))
+	}
+	return p.told
+}
+
+// cut shortens a text without cutting a character in two.
+func cut(text string, longest int) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "…"
+}
