@@ -46,7 +46,11 @@ func validate(cluster *flamev1alpha1.FlameCluster) (flameconf.Version, error) {
 	problems = append(problems, envProblems("sessionManager", spec.SessionManager.Env)...)
 	problems = append(problems, claimProblems("sessionManager", spec.SessionManager.Storage.VolumeClaimTemplate)...)
 	problems = append(problems, envProblems("executorManager", spec.ExecutorManager.Env)...)
-	problems = append(problems, executorProblems(cluster)...)
+	if tooLarge := sizeProblems(spec); len(tooLarge) > 0 {
+		problems = append(problems, tooLarge...)
+	} else {
+		problems = append(problems, executorProblems(cluster)...)
+	}
 	problems = append(problems, autoscalingProblems(spec)...)
 	if cache := spec.ObjectCache; cache != nil {
 		problems = append(problems, envProblems("objectCache", cache.Env)...)
@@ -76,28 +80,57 @@ func claimProblems(field string, claim *corev1.PersistentVolumeClaimSpec) []stri
 	return []string{field + ".storage.volumeClaimTemplate has no size: set resources.requests.storage"}
 }
 
+// largest is more than any machine has, of what an executor manager asks for.
+var largest = struct{ cpu, memory, gpu resource.Quantity }{resource.MustParse("10k"), resource.MustParse("1Pi"), resource.MustParse("1k")}
+
+// sizeProblems refuses an executor manager that is larger than any machine. What a
+// slot takes is multiplied, which would wrap around, and GPUs are listed one by one.
+func sizeProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
+	slot, executors := spec.SessionManager.Slot, max(1, int64(spec.ExecutorManager.MaxExecutors))
+	var problems []string
+	for _, part := range []struct {
+		field         string
+		size, largest resource.Quantity
+	}{
+		{"cpu", slot.CPU, largest.cpu},
+		{"memory", slot.Memory, largest.memory},
+		{"gpu", slot.GPU, largest.gpu},
+	} {
+		if part.size.CmpInt64(part.largest.Value()/executors) > 0 {
+			problems = append(problems, fmt.Sprintf("sessionManager.slot.%s %s × executorManager.maxExecutors %d is more than the %s that an executor manager may have: lower either",
+				part.field, part.size.String(), executors, part.largest.String()))
+		}
+	}
+	return problems
+}
+
 // executorProblems refuses resources that would break maxExecutors: Flame fits
 // as many executors as the CPU limit, rounded up, has room for.
 func executorProblems(cluster *flamev1alpha1.FlameCluster) []string {
 	slot, executors := cluster.Spec.SessionManager.Slot, int64(cluster.Spec.ExecutorManager.MaxExecutors)
 	limits := cluster.Spec.ExecutorManager.Resources.Limits
 	var problems []string
-	if limit, ok := limits[corev1.ResourceCPU]; ok && limit.Value() != slot.CPU.Value()*executors {
+	// Numbers of more than 64 bits have no Value.
+	if limit, ok := limits[corev1.ResourceCPU]; ok && !roundsUpTo(limit, slot.CPU.Value()*executors) {
 		problems = append(problems, fmt.Sprintf(
 			"executorManager.resources.limits.cpu is %s, but slot.cpu %s × maxExecutors %d is %d, and Flame runs as many executors as the CPU limit has room for: set it to %[4]d or leave it out",
 			limit.String(), slot.CPU.String(), executors, slot.CPU.Value()*executors))
 	}
-	if limit, ok := limits[corev1.ResourceMemory]; ok && limit.Value() < slot.Memory.Value()*executors {
+	if limit, ok := limits[corev1.ResourceMemory]; ok && limit.CmpInt64(slot.Memory.Value()*executors) < 0 {
 		problems = append(problems, fmt.Sprintf(
 			"executorManager.resources.limits.memory is %s, but slot.memory %s × maxExecutors %d needs more: raise it or leave it out",
 			limit.String(), slot.Memory.String(), executors))
 	}
-	if limit, ok := limits[GPUResource]; ok && limit.Value() != slot.GPU.Value()*executors {
+	if limit, ok := limits[GPUResource]; ok && limit.CmpInt64(slot.GPU.Value()*executors) != 0 {
 		problems = append(problems, fmt.Sprintf(
 			"executorManager.resources.limits[%q] is %s, but slot.gpu %s × maxExecutors %d is %d: set slot.gpu and leave it out",
 			GPUResource, limit.String(), slot.GPU.String(), executors, slot.GPU.Value()*executors))
 	}
 	return append(problems, requestProblems(executorManagerResources(cluster))...)
+}
+
+func roundsUpTo(quantity resource.Quantity, whole int64) bool {
+	return quantity.CmpInt64(whole) <= 0 && quantity.CmpInt64(whole-1) > 0
 }
 
 // requestProblems finds requests above the limits that they get.
@@ -114,7 +147,17 @@ func requestProblems(resources corev1.ResourceRequirements) []string {
 }
 
 func cacheProblems(cache *flamev1alpha1.ObjectCacheSpec) []string {
-	maxMemory, limit := flameconf.CacheMemory(cache), cache.Resources.Limits.Memory()
+	limit := cache.Resources.Limits.Memory()
+	for _, part := range []struct {
+		field  string
+		memory *resource.Quantity
+	}{{"eviction.maxMemory", cache.Eviction.MaxMemory}, {"resources.limits.memory", limit}} {
+		if part.memory != nil && part.memory.Cmp(largest.memory) > 0 {
+			return []string{fmt.Sprintf("objectCache.%s is %s, more than the %s that an object cache may have: lower it",
+				part.field, part.memory, largest.memory.String())}
+		}
+	}
+	maxMemory := flameconf.CacheMemory(cache)
 	if !limit.IsZero() && maxMemory.Cmp(*limit) >= 0 {
 		return []string{fmt.Sprintf("objectCache.eviction.maxMemory is %s, but must be below objectCache.resources.limits.memory, %s",
 			maxMemory.String(), limit.String())}

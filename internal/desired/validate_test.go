@@ -31,6 +31,12 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 			func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Resources.Limits = limits("cpu", "1100m") },
 			"limits.cpu is 1100m",
 		},
+		"a CPU limit that is the wanted one in its last 64 bits": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ExecutorManager.Resources.Limits = limits("cpu", "18446744073709551617")
+			},
+			"executorManager.resources.limits.cpu is 18446744073709551617, but slot.cpu 1 × maxExecutors 1 is 1",
+		},
 		"a memory limit too small for the slots": {
 			func(s *flamev1alpha1.FlameClusterSpec) {
 				s.ExecutorManager.Resources.Limits = limits("memory", "512Mi")
@@ -46,6 +52,30 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 		"requests above the computed limits": {
 			func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Resources.Requests = limits("cpu", "4") },
 			`executorManager.resources.requests["cpu"] is 4, more than the limit of 1`,
+		},
+		"more GPUs than any machine has": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.GPU = resource.MustParse("10000000") },
+			"sessionManager.slot.gpu 10M × executorManager.maxExecutors 1 is more than the 1k that an executor manager may have: lower either",
+		},
+		"GPUs that would fill the memory": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.GPU = resource.MustParse("1e18") },
+			"sessionManager.slot.gpu 1e18 × executorManager.maxExecutors 1 is more than the 1k",
+		},
+		"CPUs whose product would wrap around to a limit that passes": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Slot.CPU, s.ExecutorManager.MaxExecutors = resource.MustParse("72057594037927937"), 256
+			},
+			"sessionManager.slot.cpu 72057594037927937 × executorManager.maxExecutors 256 is more than the 10k",
+		},
+		"memory whose product would wrap around to none": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Slot.Memory, s.ExecutorManager.MaxExecutors = resource.MustParse("4Ei"), 4
+			},
+			"sessionManager.slot.memory 4Ei × executorManager.maxExecutors 4 is more than the 1Pi",
+		},
+		"memory of more than 64 bits": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.Memory = resource.MustParse("1e20") },
+			"sessionManager.slot.memory 100e18 × executorManager.maxExecutors 1 is more than the 1Pi",
 		},
 		"a variable that the operator sets": {
 			func(s *flamev1alpha1.FlameClusterSpec) {
@@ -66,6 +96,20 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 				s.ObjectCache.Eviction.MaxMemory = ptr.To(resource.MustParse("1Gi"))
 			},
 			"objectCache.eviction.maxMemory is 1Gi, but must be below objectCache.resources.limits.memory, 1Gi",
+		},
+		"a cache with a limit that no machine has": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ObjectCache = &flamev1alpha1.ObjectCacheSpec{Image: "x", Replicas: ptr.To[int32](1)}
+				s.ObjectCache.Resources.Limits = limits("memory", "18446744073709551620")
+			},
+			"objectCache.resources.limits.memory is 18446744073709551620, more than the 1Pi that an object cache may have",
+		},
+		"a cache with more memory than any machine has": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ObjectCache = &flamev1alpha1.ObjectCacheSpec{Image: "x", Replicas: ptr.To[int32](1)}
+				s.ObjectCache.Eviction.MaxMemory = ptr.To(resource.MustParse("2Pi"))
+			},
+			"objectCache.eviction.maxMemory is 2Pi, more than the 1Pi that an object cache may have",
 		},
 		"an image whose tag is no version": {
 			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Image = "flame:latest" },
@@ -143,6 +187,30 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 			require.ErrorAs(t, err, &invalid)
 			assert.Contains(t, err.Error(), test.want)
 		})
+	}
+}
+
+// What is within the bounds for one slot is not multiplied beyond them.
+func TestTheLargestExecutorManagersHaveTheLimitsThatTheyAskFor(t *testing.T) {
+	for _, executors := range []int32{1, 2, 3, 7, 100, 256} {
+		cluster := clusters.Parse(t, clusters.Minimal)
+		cluster.Spec.ExecutorManager.MaxExecutors = executors
+		slot := &cluster.Spec.SessionManager.Slot
+		slot.CPU = *resource.NewQuantity(10_000/int64(executors), resource.DecimalSI)
+		slot.Memory = *resource.NewQuantity(1<<50/int64(executors), resource.BinarySI)
+		slot.GPU = *resource.NewQuantity(1000/int64(executors), resource.DecimalSI)
+		objects, err := Build(cluster, Inputs{})
+		require.NoError(t, err)
+		limits := objects.ExecutorManager.Spec.Containers[0].Resources.Limits
+		assert.Equal(t, slot.CPU.Value()*int64(executors), limits.Cpu().Value())
+		assert.Equal(t, slot.Memory.Value()*int64(executors)+256<<20, limits.Memory().Value())
+		for _, quantity := range []*resource.Quantity{&slot.CPU, &slot.Memory, &slot.GPU} {
+			before := *quantity
+			quantity.Add(*resource.NewQuantity(1, resource.DecimalSI))
+			_, err = Build(cluster, Inputs{})
+			require.ErrorContains(t, err, "lower either")
+			*quantity = before
+		}
 	}
 }
 
