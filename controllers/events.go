@@ -66,7 +66,7 @@ func worthTelling(condition metav1.Condition) bool {
 func eventType(condition metav1.Condition) string {
 	switch condition.Reason {
 	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonCrashing, flamev1alpha1.ReasonConfigError,
-		flamev1alpha1.ReasonInvalid, flamev1alpha1.ReasonError, flamev1alpha1.ReasonUpdateStopped,
+		flamev1alpha1.ReasonInvalid, flamev1alpha1.ReasonRefused, flamev1alpha1.ReasonError, flamev1alpha1.ReasonUpdateStopped,
 		flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas, flamev1alpha1.ReasonTasksLost:
 		return corev1.EventTypeWarning
 	}

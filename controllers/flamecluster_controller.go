@@ -91,7 +91,6 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	r.seen.Store(req.NamespacedName, cluster.UID)
 	pass := newPass(r, cluster, problems)
 	err = pass.run(ctx)
-	pass.facts.Failure = err
 	if statusErr := r.writeStatus(ctx, pass.facts); statusErr != nil {
 		return ctrl.Result{}, errors.Join(err, statusErr)
 	}

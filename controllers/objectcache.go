@@ -9,9 +9,9 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/objectcache"
 )
 
@@ -28,7 +28,7 @@ func (p *pass) stepObjectCache(ctx context.Context) error {
 	}
 	pod := &p.facts.ObjectCachePods[i]
 	err := p.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID})
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+	if err != nil && !apply.Gone(err) {
 		return fmt.Errorf("delete Pod %q: %w", name, err)
 	}
 	return nil

@@ -30,6 +30,9 @@ const (
 	// secretDelay is the time between two looks at a Secret that is in use:
 	// Secrets are never watched.
 	secretDelay = time.Minute
+	// refusedDelay is the time between two tries of what was refused. A quota, a policy
+	// or a webhook that lets it pass wakes nobody.
+	refusedDelay = 20 * time.Second
 )
 
 // pass is one step of one cluster: facts come in, and next says when to look again.
@@ -58,16 +61,16 @@ func (p *pass) run(ctx context.Context) error {
 	p.share.enter()
 	defer p.share.leave()
 	if err := p.observe(ctx); err != nil {
-		return p.sort(err)
+		return p.sort(everything, err)
 	}
 	if err := p.hear(); err != nil {
-		return err
+		return p.sort(everything, err)
 	}
 	if p.facts.Invalid != nil {
 		return p.tend(ctx)
 	}
 	if err := p.build(ctx); err != nil {
-		return errors.Join(p.sort(err), p.tend(ctx))
+		return errors.Join(p.sort(everything, err), p.tend(ctx))
 	}
 	if p.facts.Missing != nil {
 		return p.tend(ctx)
@@ -85,10 +88,10 @@ func (p *pass) run(ctx context.Context) error {
 func (p *pass) tend(ctx context.Context) error {
 	if p.facts.Invalid != nil && sessionmanager.IsWithdrawn(sessionManagerFacts(p.facts.SessionManager)) {
 		if err := p.setServing(ctx, "true"); err != nil {
-			return err
+			return p.sort(flamev1alpha1.ComponentSessionManager, err)
 		}
 	}
-	return p.sort(p.stepNodes(ctx))
+	return p.sort(flamev1alpha1.ComponentExecutorManager, p.stepNodes(ctx))
 }
 
 // observe finds the pods and the object cache as they are.
@@ -200,25 +203,41 @@ func (p *pass) checkClaim(ctx context.Context) error {
 	return desired.CheckClaim(p.cluster, claim)
 }
 
-// sort puts aside what only a user can change: an invalid spec, objects that the
-// API server finds invalid because of it, and objects that belong to others. A
-// namespace that is going takes the cluster with it, so nothing is left to do.
-func (p *pass) sort(err error) error {
+// everything stands for all components where one is named.
+const everything = ""
+
+// sort puts aside what trying again at once does not help: an invalid spec, what is
+// refused, and objects that belong to others. A namespace that is going takes the
+// cluster with it, so nothing is left to do. What is left is a call that failed. Of
+// each it is noted which component it is about.
+func (p *pass) sort(component string, err error) error {
 	var invalid *desired.InvalidSpecError
 	var notOwned *apply.NotOwnedError
+	refused := apply.Refused(err)
 	switch {
+	case err == nil:
 	case errors.As(err, &invalid):
 		p.facts.Invalid = invalid
-	case apierrors.IsInvalid(err):
-		p.facts.Invalid = fmt.Errorf("the API server refuses what the spec asks for: %w", err)
 	case errors.As(err, &notOwned):
 		p.facts.Missing = notOwned
 		p.wait(missingReferenceDelay)
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+	case refused != nil:
+		p.facts.Obstacles = append(p.facts.Obstacles, status.Obstacle{Component: component, Refused: true, Err: refused})
+		p.wait(refusedDelay)
 	default:
+		p.facts.Obstacles = append(p.facts.Obstacles, status.Obstacle{Component: component, Err: explained(err)})
 		return err
 	}
 	return nil
+}
+
+// explained returns what a user is told of a call that failed.
+func explained(err error) error {
+	if missing := apply.MissingRight(err); missing != nil {
+		return missing
+	}
+	return err
 }
 
 // wait asks for another look after d, or earlier.
@@ -232,13 +251,13 @@ func (p *pass) wait(d time.Duration) {
 // beyond that a component that fails does not hold up another.
 func (p *pass) act(ctx context.Context) error {
 	if err := p.applyShared(ctx); err != nil {
-		return p.sort(err)
+		return p.sort(everything, err)
 	}
 	return errors.Join(
-		p.sort(p.stepSessionManager(ctx)),
-		p.sort(p.stepNodes(ctx)),
-		p.sort(p.stepExecutorManagers(ctx)),
-		p.sort(p.stepObjectCache(ctx)),
+		p.sort(flamev1alpha1.ComponentSessionManager, p.stepSessionManager(ctx)),
+		p.sort(flamev1alpha1.ComponentExecutorManager, p.stepNodes(ctx)),
+		p.sort(flamev1alpha1.ComponentExecutorManager, p.stepExecutorManagers(ctx)),
+		p.sort(flamev1alpha1.ComponentObjectCache, p.stepObjectCache(ctx)),
 	)
 }
 

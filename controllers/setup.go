@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -60,8 +61,20 @@ func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager, observed <-c
 		// Retained claims have no owner, and pods of a StatefulSet have another one.
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(byClusterLabel)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byOwnerOrLabel)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retries()}).
 		Complete(r)
+}
+
+const (
+	// firstRetry and lastRetry are the times until a pass that failed is tried again:
+	// the first doubles up to the last. What failed for long may be mended at any time.
+	firstRetry = 5 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// retries paces each cluster by itself: many that fail hold up no other.
+func retries() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
 }
 
 func byClusterLabel(_ context.Context, object client.Object) []reconcile.Request {

@@ -99,6 +99,11 @@ const (
 	// ReasonWaitingForReference means that a Secret which the spec names does not
 	// exist yet, or that an object of somebody else has a name that is needed.
 	ReasonWaitingForReference = "WaitingForReference"
-	// ReasonError means that a call to the Kubernetes API failed and is being retried.
+	// ReasonRefused means that the API server, or a quota, a policy or a webhook that it
+	// asks, refuses what the component needs. The message says who and why; it is tried
+	// again every 20 seconds.
+	ReasonRefused = "Refused"
+	// ReasonError means that a call to the Kubernetes API failed and is being retried,
+	// within 30 seconds.
 	ReasonError = "Error"
 )

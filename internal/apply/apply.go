@@ -153,7 +153,7 @@ func (a *Applier) Prune(ctx context.Context, owner, object client.Object) error 
 		return nil
 	}
 	err = remove(ctx, a.client, object, client.PropagationPolicy(metav1.DeletePropagationBackground))
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+	if err != nil && !Gone(err) {
 		return fmt.Errorf("delete %s %q: %w", gone.kind.Name(), key.Name, err)
 	}
 	return nil

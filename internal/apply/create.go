@@ -57,7 +57,7 @@ func (p *Pods) create(ctx context.Context, fleet Fleet, ledger *ledger, pod *cor
 	var err error
 	for range attempts {
 		pod.Name = fleet.Prefix + rand.String(5)
-		if err = p.post(ctx, ledger, pod); !apierrors.IsAlreadyExists(err) {
+		if err = p.post(ctx, ledger, pod); !isTaken(err) {
 			return err
 		}
 		if ledger.knows(pod.Name) {
@@ -79,7 +79,7 @@ func (p *Pods) create(ctx context.Context, fleet Fleet, ledger *ledger, pod *cor
 // is no error if it is the fleet's: the next look at it tells what to do.
 func (p *Pods) CreateNamed(ctx context.Context, fleet Fleet, pod *corev1.Pod) error {
 	err := p.post(ctx, p.ledger(fleet), pod)
-	if !apierrors.IsAlreadyExists(err) {
+	if !isTaken(err) {
 		return err
 	}
 	_, err = p.Pod(ctx, fleet, pod.Name)
@@ -103,6 +103,9 @@ func (p *Pods) post(ctx context.Context, ledger *ledger, pod *corev1.Pod) error 
 	return fmt.Errorf("create Pod %q: %w", pod.Name, err)
 }
 
+// isTaken says whether a pod of the name exists already.
+func isTaken(err error) bool { return apierrors.IsAlreadyExists(err) && Refused(err) == nil }
+
 // isRefusal says whether an error is the server's word that it did nothing.
 func isRefusal(err error) bool {
 	var status apierrors.APIStatus
@@ -110,7 +113,7 @@ func isRefusal(err error) bool {
 		return false
 	}
 	code := status.Status().Code
-	return code >= http.StatusBadRequest && code < http.StatusInternalServerError
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError || Refused(err) != nil
 }
 
 // survey finds pods of the fleet that neither the cache nor the ledger knows,
@@ -163,14 +166,12 @@ func (p *Pods) delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod, opti
 		pod := pods[i]
 		err := remove(ctx, p.client, pod, options...)
 		switch {
-		case err == nil || apierrors.IsNotFound(err):
-			ledger.deleted(pod)
-			return nil
-		case apierrors.IsConflict(err):
-			return nil // Another pod has its name.
-		default:
+		case err != nil && !Gone(err):
 			return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
+		case !apierrors.IsConflict(err): // Otherwise another pod has its name.
+			ledger.deleted(pod)
 		}
+		return nil
 	})
 }
 
@@ -193,7 +194,7 @@ func (p *Pods) Hurry(ctx context.Context, owner types.NamespacedName, labels map
 			return nil
 		}
 		err := remove(ctx, p.client, pod, hurry)
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		if err != nil && !Gone(err) {
 			return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
 		}
 		return nil

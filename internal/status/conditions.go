@@ -70,11 +70,14 @@ func (c *computation) specValid() verdict {
 // way told apart from a start.
 func (c *computation) sessionManagerHealth() health {
 	pod := c.SessionManager
+	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
 	switch {
 	case c.Cluster.Spec.Suspend && c.Invalid == nil:
 		return health{flamev1alpha1.ReasonSuspended, "is suspended"}
 	case pod == nil && c.Missing != nil:
 		return health{flamev1alpha1.ReasonWaitingForReference, "waits: " + c.Missing.Error()}
+	case pod == nil && blocked:
+		return obstacle
 	case pod == nil:
 		return health{flamev1alpha1.ReasonStarting, "does not run yet"}
 	case c.replacing():
@@ -130,6 +133,11 @@ func (c *computation) executorsReady() verdict {
 		return verdict{true, flamev1alpha1.ReasonNoneWanted, "no executor manager is wanted"}
 	case e.ready >= e.desired:
 		return verdict{true, flamev1alpha1.ReasonReady, e.summary()}
+	}
+	if h, ok := c.obstacle(flamev1alpha1.ComponentExecutorManager); ok && !e.worst.failed() {
+		return verdict{false, h.reason, fmt.Sprintf("%d of %d executor managers are ready: one %s", e.ready, e.desired, h.message)}
+	}
+	switch {
 	case e.worst.severity() > 0:
 		return verdict{false, e.worst.reason, e.summary()}
 	default:
@@ -151,6 +159,9 @@ func (c *computation) objectCacheReady() verdict {
 		return verdict{false, flamev1alpha1.ReasonReplacing, "the object cache is being replaced"}
 	}
 	worst := health{flamev1alpha1.ReasonStarting, "is starting"}
+	if h, ok := c.obstacle(flamev1alpha1.ComponentObjectCache); ok {
+		worst = h
+	}
 	for i := range c.ObjectCachePods {
 		if h := podHealth(&c.ObjectCachePods[i]); h.severity() > worst.severity() {
 			worst = h
@@ -161,14 +172,16 @@ func (c *computation) objectCacheReady() verdict {
 
 // progressing says whether anything is being changed, or what keeps it from it.
 func (c *computation) progressing() verdict {
-	e := c.executors
+	e, failed, refused := c.executors, c.first(false), c.first(true)
 	switch {
-	case c.Failure != nil:
-		return verdict{true, flamev1alpha1.ReasonError, "a call to the Kubernetes API failed and will be repeated: " + c.withoutNames(c.Failure.Error())}
+	case failed != nil:
+		return verdict{true, flamev1alpha1.ReasonError, "a call to the Kubernetes API failed and will be repeated: " + c.tell(*failed)}
 	case c.Invalid != nil:
 		return verdict{false, flamev1alpha1.ReasonInvalid, "nothing is changed until the spec can run"}
 	case c.Missing != nil:
 		return verdict{true, flamev1alpha1.ReasonWaitingForReference, c.Missing.Error()}
+	case refused != nil:
+		return verdict{true, flamev1alpha1.ReasonRefused, c.tell(*refused)}
 	case c.replacing():
 		return verdict{true, flamev1alpha1.ReasonReplacing, "the session manager is being replaced"}
 	case c.Cluster.Spec.ObjectCache != nil && c.objectCacheIsOutdated():

@@ -144,9 +144,14 @@ func condition(pod *corev1.Pod, kind corev1.PodConditionType) corev1.ConditionSt
 
 // withoutName takes a pod's name and UID out of a message of Kubernetes.
 func withoutName(message string, pod *corev1.Pod) string {
-	const longest = 512
 	message = strings.ReplaceAll(message, string(pod.UID), "…")
 	message = strings.ReplaceAll(message, pod.Name, "…")
+	return cut(message)
+}
+
+// cut shortens what others say to what a condition and an event have room for.
+func cut(message string) string {
+	const longest = 700
 	if runes := []rune(message); len(runes) > longest {
 		return string(runes[:longest]) + "…"
 	}

@@ -49,8 +49,11 @@ type Facts struct {
 	// Autoscaling is what autoscaling decided, and nil without it.
 	Autoscaling *autoscale.Decision
 	// Invalid says what is wrong with the spec, Missing which object named in it
-	// does not exist, Failure which call to the API failed.
-	Invalid, Missing, Failure error
+	// does not exist.
+	Invalid, Missing error
+	// Obstacles are the writes and reads that did not succeed, in the order in which
+	// they were tried.
+	Obstacles []Obstacle
 	// Now is the time of transitions that happen.
 	Now time.Time
 }
@@ -111,7 +114,8 @@ func (c *computation) state() flamev1alpha1.State {
 	}
 }
 
-// message says why the state is what it is: the first condition that is not as it should be.
+// message says why the state is what it is: the first condition that is not as it
+// should be, and what was refused or failed though all that is wanted is ready.
 func (c *computation) message() string {
 	for _, kind := range []string{
 		flamev1alpha1.ConditionSpecValid, flamev1alpha1.ConditionSessionManagerReady,
@@ -120,6 +124,9 @@ func (c *computation) message() string {
 		if condition := c.find(kind); condition != nil && condition.Status != "True" {
 			return condition.Message
 		}
+	}
+	if len(c.Obstacles) > 0 {
+		return c.find(flamev1alpha1.ConditionProgressing).Message
 	}
 	return c.find(flamev1alpha1.ConditionReady).Message
 }

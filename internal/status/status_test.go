@@ -178,10 +178,56 @@ func TestStateAndConditionsFollowThePods(t *testing.T) {
 		},
 		"a failed call is told without the names of pods": {
 			facts: with(facts(ptr.To(pod(ready)), pod(ready)), func(f *Facts) {
-				f.Failure = errors.New(`pods "c-executor-manager-x2x4z" is forbidden: exceeded quota`)
+				f.Obstacles = []Obstacle{{Err: errors.New(`get Pod "c-executor-manager-x2x4z": timed out`)}}
 			}),
-			state: flamev1alpha1.StateRunning, message: "the session manager and 1 executor managers are ready",
-			conditions: map[string]string{"Progressing": "True Error"},
+			state:      flamev1alpha1.StateRunning,
+			message:    `a call to the Kubernetes API failed and will be repeated: get Pod "c-executor-manager-…": timed out`,
+			conditions: map[string]string{"Progressing": "True Error", "SessionManagerReady": "True Ready", "ExecutorsReady": "True Ready", "Ready": "True Ready", "SpecValid": "True Valid"},
+		},
+		"a session manager that is refused": {
+			facts: with(facts(nil), func(f *Facts) {
+				f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentSessionManager, Refused: true, Err: errors.New("a quota refuses it")}}
+			}),
+			state: flamev1alpha1.StatePending, message: "the session manager waits: a quota refuses it",
+			conditions: map[string]string{"Progressing": "True Refused", "SessionManagerReady": "False Refused", "ExecutorsReady": "False Starting", "SpecValid": "True Valid"},
+		},
+		"executor managers of which one is refused": {
+			facts: with(facts(ptr.To(pod(ready)), pod(ready), pod()), func(f *Facts) {
+				f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentExecutorManager, Refused: true, Err: errors.New("a quota refuses it")}}
+			}), spec: replicas(3),
+			state: flamev1alpha1.StateRunning, message: "1 of 3 executor managers are ready: one waits: a quota refuses it",
+			conditions: map[string]string{"Progressing": "True Refused", "SessionManagerReady": "True Ready", "ExecutorsReady": "False Refused", "SpecValid": "True Valid"},
+		},
+		"an executor manager that crashes beside one that is refused": {
+			facts: with(facts(ptr.To(pod(ready)), pod(ready), pod(failed(1, "Error"))), func(f *Facts) {
+				f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentExecutorManager, Refused: true, Err: errors.New("a quota refuses it")}}
+			}), spec: replicas(3),
+			state: flamev1alpha1.StateRunning, message: "1 of 3 executor managers are ready: one failed: ended with exit code 1",
+			conditions: map[string]string{"Progressing": "True Refused", "ExecutorsReady": "False Crashing"},
+		},
+		"a configuration that is refused": {
+			facts: with(facts(nil), func(f *Facts) {
+				f.Obstacles = []Obstacle{{Refused: true, Err: errors.New("a policy refuses it")}}
+			}),
+			state: flamev1alpha1.StatePending, message: "the session manager waits: a policy refuses it",
+			conditions: map[string]string{"Progressing": "True Refused", "SessionManagerReady": "False Refused", "ExecutorsReady": "False Refused"},
+		},
+		"a replacement of the session manager that is refused": {
+			facts: with(facts(ptr.To(pod(ready, outdated)), pod(ready)), func(f *Facts) {
+				f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentSessionManager, Refused: true, Err: errors.New("a policy refuses it")}}
+			}),
+			state: flamev1alpha1.StateRunning, message: "a policy refuses it",
+			conditions: map[string]string{"Progressing": "True Refused", "SessionManagerReady": "True Ready", "Ready": "True Ready", "SpecValid": "True Valid"},
+		},
+		"a right that is missing, beside a refusal": {
+			facts: with(facts(nil), func(f *Facts) {
+				f.Obstacles = []Obstacle{
+					{Component: flamev1alpha1.ComponentSessionManager, Err: errors.New("the operator lacks the right")},
+					{Component: flamev1alpha1.ComponentExecutorManager, Refused: true, Err: errors.New("a policy refuses it")},
+				}
+			}),
+			state: flamev1alpha1.StatePending, message: "the session manager waits: the operator lacks the right",
+			conditions: map[string]string{"Progressing": "True Error", "SessionManagerReady": "False Error", "ExecutorsReady": "False Refused", "SpecValid": "True Valid"},
 		},
 		"suspended": {
 			facts: facts(nil), spec: func(s *flamev1alpha1.FlameClusterSpec) { s.Suspend = true },
@@ -244,6 +290,15 @@ func TestTransitionsKeepTheirTimes(t *testing.T) {
 	assert.Equal(t, f.Now, changed.LastTransitionTime.Time)
 	same := meta.FindStatusCondition(after.Conditions, flamev1alpha1.ConditionSessionManagerReady)
 	assert.Equal(t, now, same.LastTransitionTime.Time)
+}
+
+func TestAnObjectCacheThatIsRefusedSaysSo(t *testing.T) {
+	f := facts(ptr.To(pod(ready)), pod(ready)).of(clusters.Parse(t, strings.TrimSpace(clusters.Minimal)+"\n  objectCache: {image: x}\n"))
+	f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentObjectCache, Refused: true, Err: errors.New("a policy refuses it")}}
+	got := Compute(f)
+	condition := meta.FindStatusCondition(got.Conditions, flamev1alpha1.ConditionObjectCacheReady)
+	assert.Equal(t, "Refused: the object cache waits: a policy refuses it", condition.Reason+": "+condition.Message)
+	assert.Equal(t, condition.Message, got.Message)
 }
 
 func TestObjectCache(t *testing.T) {
