@@ -183,22 +183,6 @@ func TestABadTemplateStopsTheUpdateWithTheOldPodsAtWork(t *testing.T) {
 	assert.ElementsMatch(t, before, uids(h.executors()), "the way back replaces nothing")
 }
 
-func TestExecutorManagersThatTheAPIServerRefusesAreToldAsInvalid(t *testing.T) {
-	h := newHarness(t)
-	cluster := h.create(clusters.Minimal)
-	h.settle(cluster)
-	before := uids(h.pods(""))
-	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
-		s.ExecutorManager.Tolerations = []corev1.Toleration{{Key: "not a key!", Operator: "Sometimes"}}
-	})
-	result, err := h.step(cluster)
-	require.NoError(t, err, "only another spec helps")
-	assert.Zero(t, result)
-	assert.Equal(t, flamev1alpha1.StateFailed, cluster.Status.State)
-	assert.Contains(t, cluster.Status.Message, "Sometimes")
-	assert.Equal(t, before, uids(h.pods("")))
-}
-
 func TestSuspendAndResume(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(withEverything)

@@ -1,0 +1,359 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/test/apiserver"
+	"github.com/xflops/flame-operator/test/clusters"
+)
+
+// conditionIn returns one of a cluster's.
+func conditionIn(t *testing.T, cluster *flamev1alpha1.FlameCluster, kind string) metav1.Condition {
+	t.Helper()
+	found := meta.FindStatusCondition(cluster.Status.Conditions, kind)
+	require.NotNil(t, found, kind)
+	return *found
+}
+
+// here selects the namespace of a test.
+func (h *harness) here() *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": h.namespace}}
+}
+
+// have creates an object, which goes with the test.
+func (h *harness) have(object client.Object) {
+	h.Helper()
+	require.NoError(h, h.live.Create(h.Context(), object))
+	h.Cleanup(func() { _ = h.live.Delete(h.Context(), object) })
+}
+
+// lose deletes it before.
+func (h *harness) lose(object client.Object) {
+	h.Helper()
+	require.NoError(h, h.live.Delete(h.Context(), object))
+}
+
+// quota allows so many pods. Its controller, which does not run here, writes the status.
+func (h *harness) quota(pods string) *corev1.ResourceQuota {
+	h.Helper()
+	hard := corev1.ResourceList{corev1.ResourcePods: resource.MustParse(pods)}
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "few"}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
+	h.have(quota)
+	quota.Status = corev1.ResourceQuotaStatus{Hard: hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}
+	require.NoError(h, h.live.Status().Update(h.Context(), quota))
+	return quota
+}
+
+// webhook answers each creation of a pod with a denial, or not at all if it is closed.
+func (h *harness) webhook(code int32) (*admissionregistrationv1.ValidatingWebhookConfiguration, *httptest.Server) {
+	h.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		review := admissionv1.AdmissionReview{}
+		if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Result: &metav1.Status{Code: code, Message: "not today"}}
+		_ = json.NewEncoder(w).Encode(review)
+	}))
+	h.Cleanup(server.Close)
+	config := &admissionregistrationv1.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: h.namespace},
+		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+			Name:                    "pods.example.com",
+			SideEffects:             ptr.To(admissionregistrationv1.SideEffectClassNone),
+			AdmissionReviewVersions: []string{"v1"},
+			NamespaceSelector:       h.here(),
+			Rules:                   []admissionregistrationv1.RuleWithOperations{{Operations: []admissionregistrationv1.OperationType{"CREATE"}, Rule: podRule}},
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{
+				URL:      &server.URL,
+				CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+			},
+		}},
+	}
+	h.have(config)
+	return config, server
+}
+
+var podRule = admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}}
+
+// policy refuses pods without a label that nobody sets.
+func (h *harness) policy() *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+	h.Helper()
+	h.have(&admissionregistrationv1.ValidatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "label-" + h.namespace},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
+				RuleWithOperations: admissionregistrationv1.RuleWithOperations{Operations: []admissionregistrationv1.OperationType{"CREATE"}, Rule: podRule},
+			}}},
+			Validations: []admissionregistrationv1.Validation{{
+				Expression: "'cost-centre' in object.metadata.labels", Message: "pods here need the label cost-centre",
+			}},
+		},
+	})
+	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "label-" + h.namespace},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName:        "label-" + h.namespace,
+			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+			MatchResources:    &admissionregistrationv1.MatchResources{NamespaceSelector: h.here()},
+		},
+	}
+	h.have(binding)
+	return binding
+}
+
+// awaitRefusals waits until pods are refused, or are not: what refuses them takes a moment.
+func (h *harness) awaitRefusals(refused bool) {
+	h.Helper()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "trial"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
+	h.eventually("pods are refused as they should be", func() bool {
+		return (h.live.Create(h.Context(), pod.DeepCopy(), client.DryRunAll) != nil) == refused
+	})
+}
+
+// Whoever refuses what a cluster needs, with whatever code, is named; the spec is not
+// blamed, and it is tried again soon.
+func TestRefusals(t *testing.T) {
+	spec := func(change func(*flamev1alpha1.FlameClusterSpec)) func(*harness, *flamev1alpha1.FlameCluster) (lift func()) {
+		return func(h *harness, cluster *flamev1alpha1.FlameCluster) func() {
+			before := cluster.Spec.DeepCopy()
+			h.edit(cluster, change)
+			return func() { h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { *s = *before }) }
+		}
+	}
+	of := func(text string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(text)} }
+	for name, c := range map[string]struct {
+		// begin has pods refused, and returns what ends that.
+		begin func(*harness, *flamev1alpha1.FlameCluster) (lift func())
+		says  []string
+	}{
+		"a quota": {
+			func(h *harness, _ *flamev1alpha1.FlameCluster) func() {
+				quota := h.quota("0")
+				h.awaitRefusals(true)
+				return func() { h.lose(quota); h.awaitRefusals(false) }
+			}, []string{`the ResourceQuota "few" refuses it: requested: pods=1, used: pods=0, limited: pods=0`},
+		},
+		"a limit range": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) func() {
+				h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+					s.SessionManager.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
+				})
+				limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "small"}, Spec: corev1.LimitRangeSpec{
+					Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Mi")}}},
+				}}
+				h.have(limits)
+				return func() { h.lose(limits) }
+			}, []string{"maximum memory usage per Container is 1Mi"},
+		},
+		"Pod Security": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) func() {
+				namespace := &corev1.Namespace{}
+				require.NoError(h, h.live.Get(h.Context(), client.ObjectKey{Name: h.namespace}, namespace))
+				namespace.Labels["pod-security.kubernetes.io/enforce"] = "restricted"
+				require.NoError(h, h.live.Update(h.Context(), namespace))
+				return spec(func(s *flamev1alpha1.FlameClusterSpec) {
+					s.SessionManager.PodTemplate = of(`{"spec": {"containers": [{"name": "sidecar", "image": "a", "securityContext": {"privileged": true}}]}}`)
+					s.ExecutorManager.PodTemplate = s.SessionManager.PodTemplate
+				})(h, cluster)
+			}, []string{`Pod Security "restricted:latest" refuses it`, "privileged"},
+		},
+		"a policy": {
+			func(h *harness, _ *flamev1alpha1.FlameCluster) func() {
+				binding := h.policy()
+				h.awaitRefusals(true)
+				return func() { h.lose(binding); h.awaitRefusals(false) }
+			}, []string{`the ValidatingAdmissionPolicy "label-`, "refuses it: pods here need the label cost-centre"},
+		},
+		"a webhook that calls it a conflict": {
+			func(h *harness, _ *flamev1alpha1.FlameCluster) func() {
+				config, _ := h.webhook(http.StatusConflict)
+				h.awaitRefusals(true)
+				return func() { h.lose(config); h.awaitRefusals(false) }
+			}, []string{`the admission webhook "pods.example.com" refuses it: not today`},
+		},
+		"a webhook that calls it an error of the server": {
+			func(h *harness, _ *flamev1alpha1.FlameCluster) func() {
+				config, _ := h.webhook(http.StatusInternalServerError)
+				h.awaitRefusals(true)
+				return func() { h.lose(config); h.awaitRefusals(false) }
+			}, []string{`the admission webhook "pods.example.com" refuses it: not today`},
+		},
+		"a webhook that is not there": {
+			func(h *harness, _ *flamev1alpha1.FlameCluster) func() {
+				config, server := h.webhook(http.StatusOK)
+				server.Close()
+				h.awaitRefusals(true)
+				return func() { h.lose(config); h.awaitRefusals(false) }
+			}, []string{`the admission webhook "pods.example.com" refuses it: failed to call webhook`},
+		},
+		"a priority class that is missing": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) func() {
+				name := "high-" + h.namespace
+				spec(func(s *flamev1alpha1.FlameClusterSpec) {
+					s.SessionManager.PriorityClassName, s.ExecutorManager.PriorityClassName = name, name
+				})(h, cluster)
+				return func() {
+					h.have(&schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Value: 7})
+					time.Sleep(time.Second) // The API server knows it by a watch.
+				}
+			}, []string{"no PriorityClass with name high-"},
+		},
+		"a runtime class that is missing": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) func() {
+				name := "gvisor-" + h.namespace
+				spec(func(s *flamev1alpha1.FlameClusterSpec) {
+					s.SessionManager.PodTemplate = of(`{"spec": {"runtimeClassName": "` + name + `"}}`)
+					s.ExecutorManager.PodTemplate = s.SessionManager.PodTemplate
+				})(h, cluster)
+				return func() {
+					h.have(&nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Handler: "runsc"})
+					time.Sleep(time.Second)
+				}
+			}, []string{`RuntimeClass "gvisor-`, "not found"},
+		},
+		"what the operator did not find wrong": {
+			spec(func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Tolerations = []corev1.Toleration{{Key: "a", Operator: "Sometimes"}}
+				s.ExecutorManager.Tolerations = s.SessionManager.Tolerations
+			}), []string{"the API server refuses it", "Sometimes"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			cluster := h.create(clusters.Minimal)
+			lift := c.begin(h, cluster)
+			for range 3 {
+				before := h.requests.writes()
+				result, err := h.step(cluster)
+				require.NoError(t, err, "it is no failure")
+				assert.Equal(t, refusedDelay, result.RequeueAfter)
+				tries := strings.Count(strings.Join(h.requests.list[before:], "\n"), "POST ")
+				assert.LessOrEqual(t, tries, 2, "one try for each kind of pod: %v", h.requests.list[before:])
+			}
+			assert.Equal(t, flamev1alpha1.StatePending, cluster.Status.State)
+			assert.Equal(t, metav1.ConditionTrue, conditionIn(t, cluster, flamev1alpha1.ConditionSpecValid).Status)
+			for _, kind := range []string{flamev1alpha1.ConditionSessionManagerReady, flamev1alpha1.ConditionExecutorsReady, flamev1alpha1.ConditionProgressing} {
+				assert.Equal(t, flamev1alpha1.ReasonRefused, conditionIn(t, cluster, kind).Reason, kind)
+				for _, words := range c.says {
+					assert.Contains(t, conditionIn(t, cluster, kind).Message, words, kind)
+					assert.Contains(t, cluster.Status.Message, words)
+				}
+			}
+			assert.Empty(t, h.pods(""))
+			version := cluster.ResourceVersion
+			_, err := h.step(cluster)
+			require.NoError(t, err)
+			assert.Equal(t, version, cluster.ResourceVersion, "the words stay the same")
+
+			lift()
+			h.settle(cluster)
+			assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+			assert.Len(t, h.executors(), 1)
+		})
+	}
+}
+
+func TestWhatRunsIsLookedAfterWhileMoreIsRefused(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	quota := h.quota("2")
+	quota.Status.Used[corev1.ResourcePods] = resource.MustParse("2")
+	require.NoError(t, h.live.Status().Update(t.Context(), quota))
+	h.awaitRefusals(true)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Replicas = ptr.To[int32](3) })
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+	assert.Contains(t, cluster.Status.Message, "1 of 3 executor managers are ready: one waits: create Pod")
+	assert.Equal(t, flamev1alpha1.ReasonReady, conditionIn(t, cluster, flamev1alpha1.ConditionSessionManagerReady).Reason)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Replicas = ptr.To[int32](1) })
+	h.settle(cluster)
+	assert.Equal(t, flamev1alpha1.ReasonStable, conditionIn(t, cluster, flamev1alpha1.ConditionProgressing).Reason)
+}
+
+// A right that is missing is no refusal: it is the operator's installation that has to
+// change, and who changes it reads which one it is.
+func TestAMissingRightIsToldAndFound(t *testing.T) {
+	live := apiserver.Client(t)
+	target := apiserver.Namespace(t, live)
+	config := asOperator(t, live, target, target)
+	role := &rbacv1.Role{}
+	require.NoError(t, live.Get(t.Context(), client.ObjectKey{Namespace: target, Name: "flame-operator"}, role))
+	all := role.DeepCopy().Rules
+	for i, rule := range role.Rules {
+		if at := slices.Index(rule.Resources, "pods"); at >= 0 {
+			role.Rules[i].Resources = slices.Delete(rule.Resources, at, at+1)
+			verbs := slices.DeleteFunc(slices.Clone(rule.Verbs), func(verb string) bool { return verb == "create" })
+			role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: verbs})
+		}
+	}
+	require.NoError(t, live.Update(t.Context(), role))
+	startOperatorAs(t, config, []string{target})
+
+	h := newHarness(t)
+	h.namespace, h.now = target, time.Now()
+	cluster := h.create(clusters.Minimal)
+	says := func(words string) func() bool {
+		return func() bool {
+			require.NoError(h, live.Get(t.Context(), client.ObjectKeyFromObject(cluster), cluster))
+			return strings.Contains(cluster.Status.Message, words)
+		}
+	}
+	h.eventually("the right is named", says("the operator lacks the right to create pods in the namespace"))
+	assert.Equal(t, flamev1alpha1.ReasonError, conditionIn(t, cluster, flamev1alpha1.ConditionSessionManagerReady).Reason)
+	assert.Equal(t, metav1.ConditionTrue, conditionIn(t, cluster, flamev1alpha1.ConditionSpecValid).Status)
+
+	role.Rules = all
+	require.NoError(t, live.Update(t.Context(), role))
+	h.eventually("it works with the right", says("are ready"))
+}
+
+func TestRetriesHaveACeilingOfTheirOwnForEachCluster(t *testing.T) {
+	limiter := retries()
+	requestOf := func(name string) reconcile.Request {
+		return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "ns", Name: name}}
+	}
+	one, other := requestOf("one"), requestOf("other")
+	last := time.Duration(0)
+	for range 100 {
+		last = limiter.When(one)
+		require.LessOrEqual(t, last, 30*time.Second)
+	}
+	assert.Equal(t, 30*time.Second, last)
+	assert.Equal(t, firstRetry, limiter.When(other), "another cluster waits for nobody")
+	for range 10_000 {
+		limiter.When(requestOf("many"))
+	}
+	assert.Equal(t, 2*firstRetry, limiter.When(other))
+}
