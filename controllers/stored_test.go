@@ -72,10 +72,10 @@ func TestAClusterThatCannotBeReadIsNoOthersTrouble(t *testing.T) {
 	}
 	scales(2)
 
-	stored := map[*unstructured.Unstructured]clusters.Place{}
+	bad := map[*unstructured.Unstructured]clusters.Place{}
 	try := func(place clusters.Place, text string) {
-		if object := h.unreadable(fmt.Sprintf("bad-%d", len(stored)), place, text); object != nil {
-			stored[object] = place
+		if object := h.unreadable(fmt.Sprintf("bad-%d", len(bad)), place, text); object != nil {
+			bad[object] = place
 		}
 	}
 	for i, place := range clusters.QuantityPlaces(t) {
@@ -88,10 +88,10 @@ func TestAClusterThatCannotBeReadIsNoOthersTrouble(t *testing.T) {
 	for _, text := range clusters.Unreadable {
 		try(clusters.Place{"sessionManager", "resources", "limits", "*"}, text)
 	}
-	require.Greater(t, len(stored), 60, "the API server refuses nearly all of them")
+	require.Greater(t, len(bad), 60, "the API server refuses nearly all of them")
 	scales(3)
 	told := func() {
-		for object, place := range stored {
+		for object, place := range bad {
 			h.eventually(place.String()+" is told", func() bool { return strings.Contains(h.says(object), place.String()+" is ") })
 		}
 	}
@@ -102,7 +102,7 @@ func TestAClusterThatCannotBeReadIsNoOthersTrouble(t *testing.T) {
 	scales(1)
 	told()
 
-	for object, place := range stored {
+	for object, place := range bad {
 		require.NoError(t, h.live.Delete(t.Context(), object), place)
 	}
 	scales(2)
