@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,8 +28,20 @@ func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, b
 		if old == nil && !worthTelling(condition) {
 			continue
 		}
-		r.Recorder.Eventf(cluster, nil, eventType(condition), condition.Reason, condition.Type, "%s", condition.Message)
+		r.Recorder.Eventf(cluster, nil, eventType(condition), condition.Reason, condition.Type, "%s", note(condition.Message))
 	}
+}
+
+// longestNote is what the API server takes of an event, in bytes; a longer one is lost.
+const longestNote = 1024
+
+// note cuts what does not fit into an event. The condition has all of it.
+func note(message string) string {
+	const more = "…"
+	if len(message) <= longestNote {
+		return message
+	}
+	return strings.ToValidUTF8(message[:longestNote-len(more)], "") + more
 }
 
 // lossTexts say why a pod that runs is of no more use.
