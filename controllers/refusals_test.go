@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -281,6 +282,46 @@ func TestRefusals(t *testing.T) {
 			assert.Len(t, h.executors(), 1)
 		})
 	}
+}
+
+// The StatefulSet's controller tells nobody but events that it was refused, and waits for
+// longer and longer before it tries again.
+func TestAnObjectCacheThatIsRefusedIsToldAndWoken(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(withEverything)
+	h.settle(cluster)
+	set := h.get(&appsv1.StatefulSet{}, "c-object-cache").(*appsv1.StatefulSet)
+	require.NotContains(t, set.Annotations, flamev1alpha1.AnnotationWokenAt, "its controller has not looked at it yet")
+	before := set.DeepCopy()
+	set.Status.ObservedGeneration = set.Generation // It does not run here.
+	require.NoError(t, h.live.Status().Patch(t.Context(), set, client.MergeFrom(before)))
+	binding := h.policy()
+	h.awaitRefusals(true)
+
+	result, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.LessOrEqual(t, result.RequeueAfter, refusedDelay)
+	assert.Contains(t, cluster.Status.Message, "the object cache waits: create Pod \"c-object-cache-0\": the ValidatingAdmissionPolicy")
+	assert.Equal(t, flamev1alpha1.ReasonRefused, conditionIn(t, cluster, flamev1alpha1.ConditionObjectCacheReady).Reason)
+	assert.Equal(t, flamev1alpha1.ReasonReady, conditionIn(t, cluster, flamev1alpha1.ConditionExecutorsReady).Reason)
+
+	h.lose(binding)
+	h.awaitRefusals(false)
+	woken := func() string {
+		h.now = h.now.Add(refusedDelay)
+		result, err = h.step(cluster)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, result.RequeueAfter, refusedDelay, "it is looked at again until the pod is there")
+		return h.get(set, "c-object-cache").GetAnnotations()[flamev1alpha1.AnnotationWokenAt]
+	}
+	first := woken()
+	assert.NotEmpty(t, first)
+	h.now = h.now.Add(refusedDelay / 2)
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, first, h.get(set, "c-object-cache").GetAnnotations()[flamev1alpha1.AnnotationWokenAt], "once is enough for a while")
+	assert.Greater(t, woken(), first)
+	assert.Equal(t, flamev1alpha1.ReasonStarting, conditionIn(t, cluster, flamev1alpha1.ConditionObjectCacheReady).Reason)
 }
 
 func TestWhatRunsIsLookedAfterWhileMoreIsRefused(t *testing.T) {

@@ -12,9 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
@@ -95,7 +93,7 @@ func (p *pass) takeStep(ctx context.Context, step sessionmanager.Step) error {
 func (p *pass) tryNewSessionManager(ctx context.Context) error {
 	pod := p.objects.SessionManager.DeepCopy()
 	pod.Name += "-trial"
-	if err := p.Create(ctx, pod, client.DryRunAll); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err := p.try(ctx, pod); err != nil {
 		return fmt.Errorf("try to create Pod %q anew: %w", p.objects.SessionManager.Name, err)
 	}
 	return nil

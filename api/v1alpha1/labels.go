@@ -35,6 +35,10 @@ const (
 // its last word stands.
 const GateNodeReady = "flame.xflops.io/NodeReady"
 
+// AnnotationWokenAt says when the controller of an object cache's StatefulSet was woken
+// last, because it may still wait after a refusal that has ended, in RFC 3339.
+const AnnotationWokenAt = "flame.xflops.io/woken-at"
+
 // Labels and annotations through which the operator remembers what it did to a
 // pod. Users may read them; what they write there comes back.
 const (

@@ -12,6 +12,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/xflops/flame-operator/test/clusters"
@@ -72,4 +75,23 @@ func render(t *testing.T, o *Objects) []byte {
 	add(o.ObjectCacheService, o.ObjectCacheService != nil)
 	add(o.ObjectCache, o.ObjectCache != nil)
 	return out.Bytes()
+}
+
+func TestATrialOfAnObjectCacheIsThePodThatItsControllerMakes(t *testing.T) {
+	set := &appsv1.StatefulSet{}
+	set.Namespace, set.Name = "ns", "c-object-cache"
+	set.Spec.Template.Labels = map[string]string{"a": "b"}
+	set.Spec.Template.Spec.Containers = []corev1.Container{{Name: "object-cache"}}
+	set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "objects", Labels: map[string]string{"c": "d"}}}}
+	others := []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "c-object-cache-0"}}, {ObjectMeta: metav1.ObjectMeta{Name: "c-object-cache-2"}}}
+	pod, claims := ObjectCacheTrial(set, others)
+	assert.Equal(t, "c-object-cache-1", pod.Name)
+	assert.Equal(t, set.Spec.Template.Labels, pod.Labels)
+	assert.Equal(t, "objects-c-object-cache-1", pod.Spec.Volumes[0].PersistentVolumeClaim.ClaimName)
+	require.Len(t, claims, 1)
+	assert.Equal(t, "objects-c-object-cache-1", claims[0].Name)
+	assert.Equal(t, "ns", claims[0].Namespace)
+	pod.Labels["a"], claims[0].Labels["c"] = "x", "x"
+	assert.Equal(t, "b", set.Spec.Template.Labels["a"], "the set may be the cache's")
+	assert.Equal(t, "d", set.Spec.VolumeClaimTemplates[0].Labels["c"])
 }

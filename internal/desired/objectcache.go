@@ -6,6 +6,7 @@ package desired
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -101,6 +102,29 @@ func (b builder) objectCacheTemplate(spec *flamev1alpha1.ObjectCacheSpec) (*core
 		return nil, "", err
 	}
 	return &config, hash, nil
+}
+
+// ObjectCacheTrial returns what the StatefulSet of an object cache lacks first, much as
+// its controller makes it: a pod, and the claims of that pod. The controller tells only
+// events that it was refused; this is for asking whether it would be.
+func ObjectCacheTrial(set *appsv1.StatefulSet, pods []corev1.Pod) (*corev1.Pod, []*corev1.PersistentVolumeClaim) {
+	ordinal := 0
+	exists := func(pod corev1.Pod) bool { return pod.Name == fmt.Sprintf("%s-%d", set.Name, ordinal) }
+	for slices.ContainsFunc(pods, exists) {
+		ordinal++
+	}
+	pod := &corev1.Pod{ObjectMeta: *set.Spec.Template.ObjectMeta.DeepCopy(), Spec: *set.Spec.Template.Spec.DeepCopy()}
+	pod.Namespace, pod.Name = set.Namespace, fmt.Sprintf("%s-%d", set.Name, ordinal)
+	var claims []*corev1.PersistentVolumeClaim
+	for _, template := range set.Spec.VolumeClaimTemplates {
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
+		claim.Namespace, claim.Name = set.Namespace, template.Name+"-"+pod.Name
+		claims = append(claims, claim)
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: template.Name, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name},
+		}})
+	}
+	return pod, claims
 }
 
 func objectCacheContainer(spec *flamev1alpha1.ObjectCacheSpec) corev1.Container {

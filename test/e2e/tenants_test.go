@@ -51,13 +51,13 @@ func TestAClusterThatCannotBeReadBesideOneThatScales(t *testing.T) {
 	assert.EqualValues(t, 1, good.Settled(t).ExecutorManager.Ready)
 }
 
-// A quota tells nobody when it has room again, so what it refused is tried again and again.
-func TestAQuotaThatIsRaised(t *testing.T) {
-	t.Parallel()
-	namespace := newNamespace(t)
+// withQuota allows so many pods in a namespace, once it holds. What it returns changes
+// that, and says when.
+func withQuota(t *testing.T, namespace, pods string) (set func(pods string) time.Time) {
+	t.Helper()
 	quota := &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: "few", Namespace: namespace},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse(pods)}},
 	}
 	require.NoError(t, k8s.Create(t.Context(), quota))
 	eventually(t, "the quota holds", func(ctx context.Context) error {
@@ -69,6 +69,19 @@ func TestAQuotaThatIsRaised(t *testing.T) {
 		}
 		return nil
 	})
+	return func(to string) time.Time {
+		before := quota.DeepCopy()
+		quota.Spec.Hard[corev1.ResourcePods] = resource.MustParse(to)
+		require.NoError(t, k8s.Patch(t.Context(), quota, client.MergeFrom(before)))
+		return time.Now()
+	}
+}
+
+// A quota tells nobody when it has room again, so what it refused is tried again and again.
+func TestAQuotaThatIsRaised(t *testing.T) {
+	t.Parallel()
+	namespace := newNamespace(t)
+	setQuota := withQuota(t, namespace, "0")
 	c := create(t, namespace, "flame", replicas(3))
 	status := c.Says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonRefused,
 		`the ResourceQuota "few" refuses it`, "pods=1")
@@ -76,19 +89,32 @@ func TestAQuotaThatIsRaised(t *testing.T) {
 	assert.NoError(t, mentions(status.Message, `the ResourceQuota "few" refuses it`))
 	c.Says(t, flamev1alpha1.ConditionSpecValid, metav1.ConditionTrue, flamev1alpha1.ReasonValid)
 
-	raise := func(to string) time.Time {
-		before := quota.DeepCopy()
-		quota.Spec.Hard[corev1.ResourcePods] = resource.MustParse(to)
-		require.NoError(t, k8s.Patch(t.Context(), quota, client.MergeFrom(before)))
-		return time.Now()
-	}
-	raise("2")
+	setQuota("2")
 	status = c.Says(t, flamev1alpha1.ConditionExecutorsReady, metav1.ConditionFalse, flamev1alpha1.ReasonRefused,
 		"1 of 3", `the ResourceQuota "few" refuses it`, "pods=1")
 	assert.Equal(t, flamev1alpha1.StateRunning, status.State)
 	assertNamesNoPod(t, status, c.AllLiving(t))
 
-	raised := raise("10")
+	raised := setQuota("10")
 	c.Settled(t)
 	t.Logf("All executor managers are ready %.1f s after the quota was raised.", time.Since(raised).Seconds())
+}
+
+// The object cache is made by its StatefulSet's controller, which waits for longer and
+// longer after a refusal.
+func TestAnObjectCacheWhoseQuotaIsRaised(t *testing.T) {
+	t.Parallel()
+	namespace := newNamespace(t)
+	c := create(t, namespace, "flame", replicas(0))
+	c.Settled(t)
+	setQuota := withQuota(t, namespace, "1")
+	c.Apply(t, withCache)
+	status := c.Says(t, flamev1alpha1.ConditionObjectCacheReady, metav1.ConditionFalse, flamev1alpha1.ReasonRefused,
+		`the ResourceQuota "few" refuses it`, "pods=1")
+	assert.Equal(t, flamev1alpha1.StateRunning, status.State)
+	assert.NoError(t, mentions(status.Message, `the ResourceQuota "few" refuses it`))
+	time.Sleep(time.Minute) // The controller waits half a minute and more by now.
+	raised := setQuota("2")
+	c.Settled(t)
+	t.Logf("The object cache is ready %.1f s after the quota was raised.", time.Since(raised).Seconds())
 }
