@@ -61,12 +61,15 @@ type FlameClusterReconciler struct {
 	share share
 }
 
+// Whatever gets or loses an owner comes with the right to delete it, used or not:
+// where OwnerReferencesPermissionEnforcement is on, as on OpenShift, an API server
+// lets nobody change the owners of an object without it.
+//
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=configmaps;persistentvolumeclaims,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=configmaps;persistentvolumeclaims;services;serviceaccounts,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete

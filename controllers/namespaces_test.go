@@ -43,16 +43,22 @@ func TestWatchNamespaces(t *testing.T) {
 	}
 }
 
+// shippedRights are those that the operator has in its target namespaces.
+func shippedRights(t *testing.T) []rbacv1.PolicyRule {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
+	require.NoError(t, err)
+	role := &rbacv1.ClusterRole{}
+	require.NoError(t, yaml.Unmarshal(data, role))
+	return role.Rules
+}
+
 // asOperator returns a configuration that has the rights shipped, in some
 // namespaces and nowhere else, as OLM grants them.
 func asOperator(t *testing.T, live client.Client, own string, namespaces ...string) *rest.Config {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
-	require.NoError(t, err)
-	rights := &rbacv1.Role{}
-	require.NoError(t, yaml.Unmarshal(data, rights))
 	for _, namespace := range namespaces {
-		role := &rbacv1.Role{Rules: rights.Rules}
+		role := &rbacv1.Role{Rules: shippedRights(t)}
 		role.Name, role.Namespace = "flame-operator", namespace
 		require.NoError(t, live.Create(t.Context(), role))
 		binding := &rbacv1.RoleBinding{

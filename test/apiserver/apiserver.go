@@ -41,6 +41,9 @@ func Run(m *testing.M) int {
 	server.ControlPlane.Etcd.Configure().Append("unsafe-no-fsync", "true")
 	// A Service for each cluster of each test takes more addresses than the usual 254.
 	server.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
+	// As on OpenShift: whoever changes the owners of an object has to have the right
+	// to delete it. Nothing here may be kinder than that.
+	server.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	// It has memory enough for as long as it lasts, and a fifth of its time is spent
 	// on collecting it otherwise. This process has read the variable already.
 	if err := os.Setenv("GOGC", "400"); err != nil {

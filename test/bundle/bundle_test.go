@@ -91,8 +91,8 @@ func TestEveryValidatorIsSatisfied(t *testing.T) {
 // more has to say so here.
 var rights = map[string][]string{
 	"target namespaces": {
-		"/configmaps: create get list patch watch",
-		"/persistentvolumeclaims: create get list patch watch",
+		"/configmaps: create delete get list patch watch",
+		"/persistentvolumeclaims: create delete get list patch watch",
 		"/pods/status: patch",
 		"/pods: create delete get list patch watch",
 		"/secrets: create delete get patch",

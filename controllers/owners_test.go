@@ -1,0 +1,187 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/test/apiserver"
+)
+
+// withEveryKind consists of an object of every kind that the operator makes.
+const withEveryKind = `
+metadata: {name: c, namespace: ns}
+spec:
+  sessionManager:
+    image: docker.io/xflops/flame-session-manager:v0.6.0
+    storage:
+      volumeClaimTemplate: {resources: {requests: {storage: 1Gi}}}
+      whenDeleted: Delete
+      uriSecretRef: {name: storage, key: uri}
+  executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
+  objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}
+`
+
+// family is a cluster and all that carries its label, as an administrator sees it,
+// who also stands in for the garbage collector.
+type family struct {
+	*harness
+	cluster *flamev1alpha1.FlameCluster
+	kinds   []schema.GroupVersionKind
+}
+
+// newFamily creates a cluster, for an operator that has no rights but the shipped ones.
+func newFamily(t *testing.T) *family {
+	t.Helper()
+	h := newHarness(t)
+	startOperatorAs(t, asOperator(t, h.live, apiserver.Namespace(t, h.live), h.namespace), []string{h.namespace})
+	f := &family{harness: h}
+	for _, rule := range shippedRights(t) {
+		for _, resource := range rule.Resources {
+			if !slices.Contains(rule.Verbs, "create") || resource == "events" {
+				continue
+			}
+			kind, err := h.live.RESTMapper().KindFor(schema.GroupVersionResource{Group: rule.APIGroups[0], Resource: resource})
+			require.NoError(t, err)
+			f.kinds = append(f.kinds, kind)
+		}
+	}
+	t.Cleanup(f.explain)
+	require.NoError(t, h.live.Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "storage"}, StringData: map[string]string{"uri": "fs:///var/lib/flame/elsewhere"},
+	}))
+	f.cluster = h.create(withEveryKind)
+	return f
+}
+
+// members are the objects of the cluster, but for executor managers: those of
+// another cluster are of no use to one.
+func (f *family) members() []*unstructured.Unstructured {
+	f.Helper()
+	var found []*unstructured.Unstructured
+	for _, kind := range f.kinds {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind)
+		require.NoError(f, f.live.List(f.Context(), list, client.InNamespace(f.namespace), client.MatchingLabels{flamev1alpha1.LabelCluster: f.cluster.Name}))
+		for i := range list.Items {
+			if list.Items[i].GetLabels()[flamev1alpha1.LabelComponent] != flamev1alpha1.ComponentExecutorManager {
+				found = append(found, &list.Items[i])
+			}
+		}
+	}
+	return found
+}
+
+// explain says after a test that failed what the operator could not do.
+func (f *family) explain() {
+	if f.Failed() {
+		ctx := context.Background()
+		require.NoError(f, f.live.Get(ctx, client.ObjectKeyFromObject(f.cluster), f.cluster))
+		f.Logf("conditions: %+v", f.cluster.Status.Conditions)
+	}
+}
+
+// isWhole waits until there is an object of every kind, and all have the cluster
+// for their owner.
+func (f *family) isWhole(what string) {
+	f.Helper()
+	f.eventually(what, func() bool {
+		kinds := map[schema.GroupVersionKind]bool{}
+		for _, object := range f.members() {
+			kinds[object.GroupVersionKind()] = metav1.IsControlledBy(object, f.cluster)
+			if !kinds[object.GroupVersionKind()] {
+				return false
+			}
+		}
+		return len(kinds) == len(f.kinds)
+	})
+}
+
+// setWhenDeleted says what becomes of the claim, and waits until it has the owner
+// that follows from it.
+func (f *family) setWhenDeleted(policy flamev1alpha1.WhenDeleted) {
+	f.Helper()
+	f.refresh()
+	f.edit(f.cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Storage.WhenDeleted = policy })
+	f.eventually("the claim has the owner that "+string(policy)+" asks for", func() bool {
+		claim := f.get(&corev1.PersistentVolumeClaim{}, naming.SessionManager(f.cluster.Name))
+		return metav1.IsControlledBy(claim, f.cluster) == (policy == flamev1alpha1.WhenDeletedDelete)
+	})
+}
+
+func (f *family) refresh() {
+	f.Helper()
+	require.NoError(f, f.live.Get(f.Context(), client.ObjectKeyFromObject(f.cluster), f.cluster))
+}
+
+// orphan deletes the cluster without what belongs to it, as kubectl delete
+// --cascade=orphan does: its objects lose their owner before it goes.
+func (f *family) orphan() {
+	f.Helper()
+	require.NoError(f, f.live.Delete(f.Context(), f.cluster, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
+	// The operator may give an owner back until it has heard of the deletion.
+	f.eventually("nothing has an owner", func() bool {
+		orphans := true
+		for _, object := range f.members() {
+			if metav1.IsControlledBy(object, f.cluster) {
+				orphans = false
+				object.SetOwnerReferences(nil)
+				require.NoError(f, client.IgnoreNotFound(f.live.Update(f.Context(), object)))
+			}
+		}
+		return orphans
+	})
+	f.refresh()
+	f.cluster.Finalizers = nil
+	require.NoError(f, f.live.Update(f.Context(), f.cluster))
+}
+
+// remove deletes the cluster with all that has it for an owner.
+func (f *family) remove() {
+	f.Helper()
+	require.NoError(f, f.live.Delete(f.Context(), f.cluster))
+	f.eventually("all that it owned is gone", func() bool {
+		gone := true
+		for _, object := range f.members() {
+			if metav1.IsControlledBy(object, f.cluster) {
+				gone = false
+				require.NoError(f, client.IgnoreNotFound(f.live.Delete(f.Context(), object, client.GracePeriodSeconds(0))))
+			}
+		}
+		return gone
+	})
+}
+
+// What has an owner gets another one, and loses it, although the operator has no
+// rights but those that are shipped and the API server asks for more than others do.
+func TestOwnersChangeWithTheRightsThatAreShipped(t *testing.T) {
+	f := newFamily(t)
+	f.isWhole("the cluster owns an object of every kind")
+
+	f.setWhenDeleted(flamev1alpha1.WhenDeletedRetain)
+	f.setWhenDeleted(flamev1alpha1.WhenDeletedDelete)
+
+	f.orphan()
+	f.cluster = f.create(withEveryKind)
+	f.isWhole("a new cluster takes what was orphaned")
+
+	f.setWhenDeleted(flamev1alpha1.WhenDeletedRetain)
+	kept := f.get(&corev1.PersistentVolumeClaim{}, naming.SessionManager(f.cluster.Name)).GetUID()
+	f.remove()
+	f.cluster = f.create(withEveryKind)
+	f.isWhole("a new cluster takes the claim that was kept, and will delete it")
+	assert.Equal(t, kept, f.get(&corev1.PersistentVolumeClaim{}, naming.SessionManager(f.cluster.Name)).GetUID())
+}
