@@ -39,6 +39,21 @@ func sessionManagerFacts(pod *corev1.Pod) *sessionmanager.Pod {
 	}
 }
 
+// replacedSince returns when a session manager that is being replaced left its
+// Service, or was deleted without that; zero if nobody knows yet.
+//
+// It is read from the pod, where it stays the same whoever asks, so that an
+// operator that starts anew does not take an old replacement for one that has just
+// begun. The condition SessionManagerReady tells when it became False, which may
+// have been long before.
+func replacedSince(pod *corev1.Pod) time.Time {
+	facts := sessionManagerFacts(pod)
+	if !facts.InService && !facts.WithdrawnAt.IsZero() {
+		return facts.WithdrawnAt
+	}
+	return deletedAt(pod)
+}
+
 // executorFacts joins what Kubernetes and Flame say of executor managers.
 func (p *pass) executorFacts() []executors.Pod {
 	pods := p.facts.ExecutorManagers

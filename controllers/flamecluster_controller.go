@@ -105,10 +105,10 @@ func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
 	if uid, ok := r.seen.LoadAndDelete(name); ok {
 		r.Applier.Forget(uid.(types.UID))
 		r.Pods.Forget(uid.(types.UID))
-		r.Upgrades.Set(uid.(types.UID), false)
 		r.absent.Delete(uid)
 		r.left.Delete(uid)
 	}
+	r.Upgrades.Done(name)
 	r.Flame.Forget(name)
 }
 
@@ -116,7 +116,11 @@ func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
 // then tells of the transitions in it.
 func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.Facts) error {
 	computed := status.Compute(facts)
-	r.Upgrades.Set(facts.Cluster.UID, status.ReplacesSessionManager(computed))
+	if name := client.ObjectKeyFromObject(facts.Cluster); status.ReplacesSessionManager(computed) {
+		r.Upgrades.Replacing(name, replacedSince(facts.SessionManager))
+	} else {
+		r.Upgrades.Done(name)
+	}
 	before := facts.Cluster.DeepCopy()
 	if equality.Semantic.DeepEqual(before.Status, computed) {
 		return nil

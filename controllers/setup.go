@@ -156,7 +156,7 @@ func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 	}
 	var gate *upgradeable.Gate
 	if operatorCondition.Name != "" {
-		gate = upgradeable.New(mgr.GetAPIReader(), mgr.GetClient(), operatorCondition, mgr.GetLogger().WithName("upgradeable"))
+		gate = upgradeable.New(mgr.GetAPIReader(), mgr.GetClient(), operatorCondition, clock.RealClock{}, mgr.GetLogger().WithName("upgradeable"))
 		if err := mgr.Add(gate); err != nil {
 			return fmt.Errorf("register the upgrade gate: %w", err)
 		}
