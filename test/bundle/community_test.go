@@ -197,17 +197,72 @@ func TestNamesAreTheSameEverywhere(t *testing.T) {
 	}
 }
 
+// gitHubName is a letter or digit, and more of them with single hyphens between.
+var gitHubName = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}$`)
+
+// ciConfiguration is check_schema_operator_ci_config of the community catalogs, with
+// the keys that a package has there that is no file-based catalog.
+func ciConfiguration(data []byte) (complaints []string) {
+	complain := func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) }
+	config := map[string]any{}
+	if err := yaml.UnmarshalStrict(data, &config); err != nil {
+		return []string{err.Error()}
+	}
+	// Their other mode, semver-mode, would not go by the chain that the bundles are.
+	if config["updateGraph"] != "replaces-mode" {
+		complain("updateGraph is %v", config["updateGraph"])
+	}
+	for key, value := range config {
+		switch key {
+		case "updateGraph":
+		case "addReviewers":
+			if _, isBool := value.(bool); !isBool {
+				complain("addReviewers is %v", value)
+			}
+		case "reviewers":
+			names, _ := value.([]any)
+			if len(names) == 0 {
+				complain("reviewers is %v: name somebody, or leave it out", value)
+			}
+			for _, name := range names {
+				if text, _ := name.(string); !gitHubName.MatchString(text) {
+					complain("reviewer %v is no GitHub name", name)
+				}
+			}
+		default:
+			complain("nobody knows %s", key)
+		}
+	}
+	return complaints
+}
+
 func TestCIConfiguration(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(root, "catalog/releases/ci.yaml"))
 	require.NoError(t, err)
-	config := struct {
-		UpdateGraph  string   `json:"updateGraph"`
-		Reviewers    []string `json:"reviewers"`
-		AddReviewers bool     `json:"addReviewers"`
-	}{}
-	require.NoError(t, yaml.UnmarshalStrict(data, &config), "no key that the catalogs do not know")
-	assert.Equal(t, "replaces-mode", config.UpdateGraph)
-	for _, name := range config.Reviewers {
-		assert.Regexp(t, `^[A-Za-z0-9](-?[A-Za-z0-9])*$`, name, "a GitHub name")
+	assert.Empty(t, ciConfiguration(data))
+}
+
+func TestWhatTheCommunityCatalogsRefuseOfACIConfiguration(t *testing.T) {
+	for name, test := range map[string]struct{ text, want string }{
+		"nobody is named":              {"updateGraph: replaces-mode", ""},
+		"two are named":                {"{updateGraph: replaces-mode, reviewers: [k82cn, a-b], addReviewers: true}", ""},
+		"an empty list":                {"{updateGraph: replaces-mode, reviewers: []}", "reviewers is []: name somebody, or leave it out"},
+		"a key without a value":        {"{updateGraph: replaces-mode, reviewers: }", "reviewers is <nil>: name somebody, or leave it out"},
+		"one name is no list":          {"{updateGraph: replaces-mode, reviewers: k82cn}", "reviewers is k82cn: name somebody, or leave it out"},
+		"an address is no GitHub name": {"{updateGraph: replaces-mode, reviewers: [me@example.com]}", "reviewer me@example.com is no GitHub name"},
+		"nor is what ends in a hyphen": {"{updateGraph: replaces-mode, reviewers: [a-]}", "reviewer a- is no GitHub name"},
+		"nor is a number":              {"{updateGraph: replaces-mode, reviewers: [1]}", "reviewer 1 is no GitHub name"},
+		"another mode":                 {"updateGraph: semver-mode", "updateGraph is semver-mode"},
+		"no mode":                      {"addReviewers: true", "updateGraph is <nil>"},
+		"a switch that is none":        {"{updateGraph: replaces-mode, addReviewers: some}", "addReviewers is some"},
+		"a slip of the pen":            {"{updateGraph: replaces-mode, reviewer: [k82cn]}", "nobody knows reviewer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var want []string
+			if test.want != "" {
+				want = []string{test.want}
+			}
+			assert.Equal(t, want, ciConfiguration([]byte(test.text)))
+		})
 	}
 }
