@@ -12,8 +12,26 @@ import (
 	"github.com/operator-framework/api/pkg/apis/scorecard/v1alpha3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
+
+// Whoever runs the scorecard says as whom: operator-sdk takes the service account
+// default otherwise, which may do nothing.
+func TestWhoRunsTheScorecardNamesItsServiceAccount(t *testing.T) {
+	account := &corev1.ServiceAccount{}
+	data, err := os.ReadFile(filepath.Join(root, "config/scorecard/rbac/service_account.yaml"))
+	require.NoError(t, err)
+	require.NoError(t, yaml.UnmarshalStrict(data, account))
+	for file, want := range map[string]string{
+		"docs/install.md":          `(?m)^operator-sdk scorecard \./bundle .*-s ` + account.Name + ` `,
+		"hack/scorecard/scorecard": `(?ms)^account=` + account.Name + `$.*^"\$sdk" scorecard "\$bundle" --namespace .* --service-account \$account `,
+	} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		require.NoError(t, err)
+		assert.Regexp(t, want, string(text), file)
+	}
+}
 
 // The scorecard's configuration lies where the metadata says, has the six built-in
 // tests in the version of operator-sdk that made the bundle, and tells its tests
@@ -31,6 +49,8 @@ func TestScorecardConfiguration(t *testing.T) {
 	sdk := regexp.MustCompile(`github.com/operator-framework/operator-sdk (v[0-9.]+)`).FindSubmatch(module)
 	require.Len(t, sdk, 2)
 	builtIn := "quay.io/operator-framework/scorecard-test:" + string(sdk[1])
+
+	assert.Empty(t, config.ServiceAccount, "operator-sdk would take it rather than what --service-account says")
 
 	var entrypoints []string
 	names := map[string]bool{}

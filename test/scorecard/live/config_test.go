@@ -14,6 +14,7 @@ import (
 	"github.com/operator-framework/api/pkg/apis/scorecard/v1alpha3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
 )
@@ -94,7 +95,9 @@ func TestRightsDoNotGrow(t *testing.T) {
 	binding := &rbacv1.RoleBinding{}
 	readYAML(t, "config/scorecard/rbac/role_binding.yaml", binding)
 	require.Len(t, binding.Subjects, 1)
-	assert.Equal(t, shippedConfig(t).ServiceAccount, binding.Subjects[0].Name)
+	account := &corev1.ServiceAccount{}
+	readYAML(t, "config/scorecard/rbac/service_account.yaml", account)
+	assert.Equal(t, account.Name, binding.Subjects[0].Name)
 	assert.Equal(t, role.Name, binding.RoleRef.Name)
 }
 

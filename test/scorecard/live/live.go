@@ -74,7 +74,7 @@ func (t *trial) explain(err error) error {
 	switch {
 	case apierrors.IsForbidden(err):
 		return report.Unable(err, fmt.Sprintf(
-			"the scorecard's service account lacks a right in namespace %s: kubectl apply -k config/scorecard/rbac, with that namespace in its kustomization.yaml", t.namespace))
+			"the scorecard's service account lacks a right in namespace %s: kubectl apply -k config/scorecard/rbac, with that namespace in its kustomization.yaml, and run operator-sdk scorecard with --service-account flame-scorecard", t.namespace))
 	case apimeta.IsNoMatchError(err):
 		return report.Unable(err, "install the operator first: its CRD is not on the cluster")
 	case !known:

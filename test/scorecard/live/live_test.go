@@ -180,7 +180,7 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		"rights": {func(config *rest.Config) *rest.Config {
 			config.Impersonate.UserName = "nobody"
 			return config
-		}, "forbidden", "config/scorecard/rbac"},
+		}, "forbidden", "config/scorecard/rbac, with that namespace in its kustomization.yaml, and run operator-sdk scorecard with --service-account flame-scorecard"},
 		"an API that can be reached": {func(*rest.Config) *rest.Config {
 			return &rest.Config{Host: "https://127.0.0.1:1"}
 		}, "connection refused", ""},
