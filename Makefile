@@ -27,11 +27,10 @@ generate: ## Generate deep copies and the stubs of Flame's protocol.
 	@hack/generate-proto
 
 .PHONY: manifests
-manifests: ## Generate the CRD and the operator's role, and write VERSION where it belongs.
+manifests: ## Generate the CRD and the operator's role, and name the images in config/.
 	@$(TOOL) codegen controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	@$(TOOL) codegen controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
-	@for file in config/manager config/scorecard; do \
-	  sed -i.bak -E 's/^( *newTag: ).*/\1v$(VERSION)/' $$file/kustomization.yaml && rm $$file/kustomization.yaml.bak; done
+	@hack/bundle/images
 
 .PHONY: bundle
 bundle: manifests ## Make the OLM bundle and the catalog anew.
