@@ -4,7 +4,6 @@
 package desired
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -288,17 +287,6 @@ func TestHashesOfAnUntouchedClusterNeverChange(t *testing.T) {
 }
 
 func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
-	const session, executor, cache = "session manager", "executor manager", "object cache"
-	hashes := func(cluster *flamev1alpha1.FlameCluster) map[string]string {
-		objects, err := Build(cluster, Inputs{})
-		require.NoError(t, err)
-		return map[string]string{
-			session:  objects.SessionManager.Annotations[flamev1alpha1.AnnotationTemplateHash],
-			executor: objects.ExecutorManager.Annotations[flamev1alpha1.AnnotationTemplateHash],
-			cache:    objects.ObjectCacheHash,
-		}
-	}
-	withCache := strings.TrimSpace(clusters.Minimal) + "\n  objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}\n"
 	for name, test := range map[string]struct {
 		change func(*flamev1alpha1.FlameClusterSpec)
 		want   []string
@@ -317,17 +305,34 @@ func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
 		}, []string{executor, cache, session}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := clusters.Parse(t, withCache)
+			before := clusters.Parse(t, clusters.MinimalWithCache)
 			after := before.DeepCopy()
 			test.change(&after.Spec)
-			var changed []string
-			old, now := hashes(before), hashes(after)
-			for _, component := range []string{executor, cache, session} {
-				if old[component] != now[component] {
-					changed = append(changed, component)
-				}
-			}
-			assert.Equal(t, test.want, changed)
+			assert.Equal(t, test.want, restarts(t, before, after))
 		})
 	}
+}
+
+const session, executor, cache = "session manager", "executor manager", "object cache"
+
+// restarts lists the components whose pods have to be replaced after a change.
+func restarts(t *testing.T, before, after *flamev1alpha1.FlameCluster) []string {
+	t.Helper()
+	hashes := func(cluster *flamev1alpha1.FlameCluster) map[string]string {
+		objects, err := Build(cluster, Inputs{})
+		require.NoError(t, err)
+		return map[string]string{
+			session:  objects.SessionManager.Annotations[flamev1alpha1.AnnotationTemplateHash],
+			executor: objects.ExecutorManager.Annotations[flamev1alpha1.AnnotationTemplateHash],
+			cache:    objects.ObjectCacheHash,
+		}
+	}
+	var changed []string
+	old, now := hashes(before), hashes(after)
+	for _, component := range []string{executor, cache, session} {
+		if old[component] != now[component] {
+			changed = append(changed, component)
+		}
+	}
+	return changed
 }

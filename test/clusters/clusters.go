@@ -30,6 +30,10 @@ spec:
   executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
 `
 
+// MinimalWithCache is the smallest spec with an object cache.
+const MinimalWithCache = Minimal + `  objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}
+`
+
 // CRDDir is the folder with the shipped CRD. Tests run in the folder of their
 // package, so the project's root is the next one up that has a go.mod.
 func CRDDir(t testing.TB) string {
