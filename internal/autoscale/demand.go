@@ -121,6 +121,8 @@ func (in *Input) levels() [][]*Session {
 // that its tasks would wait forever. Policy drf does not know MinInstances, and
 // gives batches as long as a task is pending. Gang rounds up: it gives nothing
 // but whole batches.
+//
+// Flame workaround: batches
 func (in *Input) wanted(s *Session) int {
 	batch := 1
 	if in.Flame.Gang {

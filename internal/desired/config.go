@@ -14,6 +14,8 @@ import (
 // and a Secret if the storage URI comes from one. Then the URI is in the Secret
 // alone and only the session manager mounts it: executor managers run the code
 // of users.
+//
+// Flame workaround: one-file-for-all
 func (b builder) config() (*corev1ac.ConfigMapApplyConfiguration, *corev1ac.SecretApplyConfiguration, error) {
 	server := b.server
 	if b.storageIsSecret() {

@@ -51,6 +51,8 @@ import (
 //
 // Who cannot look waits. The pause is a read of what never comes: a shell has no
 // sleep of its own.
+//
+// Flame workaround: drain
 const drainScript = `manager=$1 port=$2 patience=$3 sockets=${FLAME_SOCKET_DIR:-/var/flame/executors} pid=
 is_manager() {
   local command=

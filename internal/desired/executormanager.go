@@ -38,6 +38,7 @@ func (b builder) executorManagerPod() (*corev1.Pod, error) {
 		settings:  &spec.PodSettings,
 		init:      []corev1.Container{b.waitContainer(resources)},
 		container: b.executorManagerContainer(resources),
+		// Flame workaround: image-directories
 		// Each is a directory of its own in Flame's image, some closed to all but root.
 		volumes: []corev1.Volume{b.configVolume(), emptyDir("work"), emptyDir("data"), emptyDir("sockets"), emptyDir("home")},
 	})
@@ -45,6 +46,7 @@ func (b builder) executorManagerPod() (*corev1.Pod, error) {
 		return nil, err
 	}
 	pod := b.pod(template)
+	// Flame workaround: fresh-names
 	// Flame breaks when an executor manager comes back quickly under the same host
 	// name, so one that ended is replaced by a pod of another name.
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
@@ -76,6 +78,8 @@ func (b builder) executorManagerContainer(resources corev1.ResourceRequirements)
 }
 
 // executorManagerEnv gives user code a home to write to; an assigned user has none.
+//
+// Flame workaround: image-directories
 func (b builder) executorManagerEnv(resources corev1.ResourceRequirements) []corev1.EnvVar {
 	more := []corev1.EnvVar{
 		{Name: "FLAME_ENDPOINT", Value: b.server.Cluster.Endpoint},
@@ -91,6 +95,7 @@ func (b builder) executorManagerEnv(resources corev1.ResourceRequirements) []cor
 	if b.server.Cache != nil {
 		more = append(more, corev1.EnvVar{Name: "FLAME_CACHE_ENDPOINT", Value: b.server.Cache.Endpoint})
 	}
+	// Flame workaround: cuda-visible-devices
 	// Flame finds GPUs through a library that is not there under the name it asks
 	// for; this variable it counts.
 	if gpus, ok := resources.Limits[GPUResource]; ok {
@@ -110,6 +115,8 @@ func indices(count int64) string {
 // waitContainer holds a pod until the session manager's backend answers: an
 // executor manager that is refused at its start ends at once. Each try has its
 // own limit, since an address that swallows packets would hold it for minutes.
+//
+// Flame workaround: wait-for-session-manager
 func (b builder) waitContainer(resources corev1.ResourceRequirements) corev1.Container {
 	host := naming.SessionManagerHost(b.cluster.Name, b.cluster.Namespace)
 	script := fmt.Sprintf(`until timeout 3 bash -c "exec 3<>/dev/tcp/%[1]s/%[2]d" 2>/dev/null; do
@@ -129,6 +136,8 @@ done`, host, naming.BackendPort)
 // connectedProbe succeeds while a connection to the session manager's backend
 // stands. What Flame says of a node cannot be trusted here: after a restart it
 // calls nodes ready that have no connection.
+//
+// Flame workaround: connection-probe
 func connectedProbe(period, failures int32) *corev1.Probe {
 	script := fmt.Sprintf(`while read -r _ _ remote state _; do
   [[ $remote == *:%04X && $state == 01 ]] && exit 0
@@ -147,6 +156,8 @@ exit 1`, naming.BackendPort)
 // over them. Flame fits as many executors into a node as its CPU limit has room
 // for, and takes the host's memory for the node's, so the CPU limit decides and
 // the memory limit follows.
+//
+// Flame workaround: cpu-limit
 func executorManagerResources(cluster *flamev1alpha1.FlameCluster) corev1.ResourceRequirements {
 	slot, executors := cluster.Spec.SessionManager.Slot, int64(cluster.Spec.ExecutorManager.MaxExecutors)
 	limits := corev1.ResourceList{

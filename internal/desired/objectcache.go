@@ -36,6 +36,8 @@ func (b builder) objectCacheService() *corev1ac.ServiceApplyConfiguration {
 // pods. Its pods are replaced only when they are deleted: every new pod has a
 // new address, which all references to objects held by clients carry, so the
 // controller asks for it only when the hash says that the user did.
+//
+// Flame workaround: cache-on-delete
 func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string, error) {
 	const component = flamev1alpha1.ComponentObjectCache
 	spec := b.cluster.Spec.ObjectCache
@@ -139,6 +141,7 @@ func objectCacheContainer(spec *flamev1alpha1.ObjectCacheSpec) corev1.Container 
 		StartupProbe:   tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 600}),
 		ReadinessProbe: tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 5, TimeoutSeconds: 2, FailureThreshold: 2}),
 		LivenessProbe:  tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 20, TimeoutSeconds: 5, FailureThreshold: 6}),
+		// Flame workaround: sub-paths
 		// A directory inside the volume: Flame reads every directory there, and a
 		// volume's root may hold a lost+found that it cannot read.
 		VolumeMounts: []corev1.VolumeMount{{Name: "objects", MountPath: flameconf.ObjectsDir, SubPath: "objects"}},

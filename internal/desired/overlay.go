@@ -74,6 +74,7 @@ func protected(component string, before, after *corev1.PodTemplateSpec) []string
 		"the host name: Flame knows a node by its pod's name")
 	refuse(after.Spec.HostNetwork, "hostNetwork: Flame would know the node by its host's name")
 	refuse(after.Spec.RestartPolicy != before.Spec.RestartPolicy, "restartPolicy, which the operator chooses for each component")
+	// Flame workaround: share-process-namespace
 	refuse(!equality.Semantic.DeepEqual(after.Spec.ShareProcessNamespace, before.Spec.ShareProcessNamespace),
 		"shareProcessNamespace: without it a pod ignores its deletion for the whole grace period")
 	refuse(component == flamev1alpha1.ComponentExecutorManager && after.Spec.TerminationGracePeriodSeconds != nil,

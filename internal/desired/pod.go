@@ -18,6 +18,8 @@ import (
 
 // Paths in Flame's images, and in its pods. Config files may lie anywhere, since
 // they are always named on the command line.
+//
+// Flame workaround: config-flag
 const (
 	flameHome  = "/usr/local/flame"
 	binDir     = flameHome + "/bin/"
@@ -68,6 +70,7 @@ func (b builder) template(p parts) (*corev1.PodTemplateSpec, error) {
 			ServiceAccountName:           b.serviceAccountName(),
 			AutomountServiceAccountToken: ptr.To(false),
 			EnableServiceLinks:           ptr.To(false),
+			// Flame workaround: share-process-namespace
 			// Flame handles no signals: as the first process of a container it would
 			// ignore SIGTERM for the whole grace period, and leave zombies behind.
 			ShareProcessNamespace: ptr.To(true),
@@ -117,6 +120,8 @@ func containerSecurity() *corev1.SecurityContext {
 // commonVolumes are those that every component writes to. Flame writes the lines
 // of its log to a file as well and never deletes one; in a small tmpfs they stop
 // when it is full, which Flame bears, and evict nobody.
+//
+// Flame workaround: log-tmpfs
 func commonVolumes() []corev1.Volume {
 	logs := emptyDir("logs")
 	logs.EmptyDir.Medium = corev1.StorageMediumMemory

@@ -19,15 +19,20 @@ import (
 
 // sessionManagerLog silences a line that the scheduler writes in every cycle,
 // some 860,000 times a day.
+//
+// Flame workaround: log-filter
 const sessionManagerLog = "info,flame_session_manager::scheduler::plugins=warn"
 
 // startSessionManager raises the limit of open files as far as it goes: Flame
 // keeps four open for every session that ever was.
+//
+// Flame workaround: open-files
 const startSessionManager = `ulimit -Sn "$(ulimit -Hn)"; exec ` + binDir + `flame-session-manager --config ` + configFile
 
 func (b builder) sessionManagerService() *corev1ac.ServiceApplyConfiguration {
 	const component = flamev1alpha1.ComponentSessionManager
 	selector := Selector(b.cluster, component)
+	// Flame workaround: withdraw-first
 	// A session manager that is to be replaced leaves the Service first, so that
 	// executor managers are refused rather than left hanging on a dead address.
 	selector[flamev1alpha1.LabelServing] = "true"
@@ -41,6 +46,8 @@ func (b builder) sessionManagerService() *corev1ac.ServiceApplyConfiguration {
 
 // serviceSpec is that of a Service within the cluster, with an IPv4 address: Flame
 // listens on no other.
+//
+// Flame workaround: ipv4
 func serviceSpec() *corev1ac.ServiceSpecApplyConfiguration {
 	return corev1ac.ServiceSpec().
 		WithType(corev1.ServiceTypeClusterIP).
@@ -90,6 +97,7 @@ func (b builder) sessionManagerPod() (*corev1.Pod, error) {
 	}
 	pod := b.pod(template)
 	pod.Name = naming.SessionManager(b.cluster.Name)
+	// Flame workaround: restart-in-place
 	// A crash restarts in place and keeps the pod's address: executor managers are
 	// back in seconds, where a new address costs them two minutes.
 	pod.Spec.RestartPolicy = corev1.RestartPolicyAlways
@@ -119,6 +127,8 @@ func (b builder) sessionManagerContainer() corev1.Container {
 // sessionManagerMounts puts the events beside the sessions, in a directory of
 // their own: Flame takes each directory there for a session, and a volume's root
 // may hold a lost+found that it cannot read.
+//
+// Flame workaround: sub-paths
 func (b builder) sessionManagerMounts() []corev1.VolumeMount {
 	return []corev1.VolumeMount{
 		{Name: "state", MountPath: flameconf.StateDir},
@@ -156,6 +166,8 @@ func tcpProbe(port int32, probe corev1.Probe) *corev1.Probe {
 
 // bothPortsProbe asks for the frontend, which clients need, and the backend,
 // which executor managers need; a TCP probe knows one port only.
+//
+// Flame workaround: probes
 func bothPortsProbe() *corev1.Probe {
 	script := fmt.Sprintf("exec 3<>/dev/tcp/127.0.0.1/%d 4<>/dev/tcp/127.0.0.1/%d", naming.FrontendPort, naming.BackendPort)
 	return &corev1.Probe{

@@ -106,6 +106,8 @@ func sizeProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
 
 // executorProblems refuses resources that would break maxExecutors: Flame fits
 // as many executors as the CPU limit, rounded up, has room for.
+//
+// Flame workaround: cpu-limit
 func executorProblems(cluster *flamev1alpha1.FlameCluster) []string {
 	slot, executors := cluster.Spec.SessionManager.Slot, int64(cluster.Spec.ExecutorManager.MaxExecutors)
 	limits := cluster.Spec.ExecutorManager.Resources.Limits
@@ -205,6 +207,8 @@ func sameQuantity(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }
 
 // autoscalingProblems refuses to take executor managers away from a session
 // manager that forgets their tasks. A URI may lead to any storage.
+//
+// Flame workaround: storage-none
 func autoscalingProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
 	storage := spec.SessionManager.Storage
 	if spec.ExecutorManager.Autoscaling == nil || storage.Type != flamev1alpha1.StorageNone || storage.URISecretRef != nil {

@@ -25,6 +25,8 @@ import (
 //
 // Never clear a node whose process may come back: it would ask for its executors
 // for ever, without a pause.
+//
+// Flame workaround: clear
 func (c *Client) Clear(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)

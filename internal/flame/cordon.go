@@ -17,6 +17,8 @@ import (
 // So that no executor comes in between, the node first registers as one that
 // has nothing, which holds until its next heartbeat, 5 s later at most. If one
 // came all the same, or anything fails, the node is registered as it was.
+//
+// Flame workaround: cordon
 func (c *Client) Cordon(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)

@@ -8,4 +8,6 @@
 // it acts and refuses what would lose work, but whether a node's process is gone
 // only the caller can know. Values of package observation come out; the
 // generated types stop here. Silence is an error, never an empty observation.
+//
+// Flame workaround: polling-pause
 package flame

@@ -30,6 +30,8 @@ const drainCheck = 20 * time.Millisecond
 // Never fence a node whose process may be connected: its own stream would be
 // drained with it, and it would stay NotReady. Do not fence one again that
 // drains: that starts its 30 s anew.
+//
+// Flame workaround: fence
 func (c *Client) Fence(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		held, err := flame.held(ctx, node)
@@ -44,6 +46,8 @@ func (c *Client) Fence(ctx context.Context, node string) error {
 // connection. It takes nothing from it: if it comes back, it registers and has
 // its executors as before. For a node that has something to give it returns
 // ErrConnected, since its process came back meanwhile.
+//
+// Flame workaround: fence-silent
 func (c *Client) FenceSilent(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)
@@ -76,6 +80,8 @@ func (p ports) fence(ctx context.Context, node string, held []*flamev1.Executor)
 // heartbeat, 5 s later at most, says what it has. A node that stays silent has no
 // stream: Flame waits 15 s for a heartbeat. Nothing new is put on it meanwhile.
 // For a node in another state it returns ErrNotReady.
+//
+// Flame workaround: challenge
 func (c *Client) Challenge(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)

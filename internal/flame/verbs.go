@@ -36,6 +36,8 @@ var (
 // An executor that waits for a task takes the next one out of Flame's queue and
 // drops it, and a second call forgets the task that runs. So Unbind looks first,
 // and returns ErrMayWait if the executor is not known to run a task.
+//
+// Flame workaround: unbind-what-runs
 func (c *Client) Unbind(ctx context.Context, executor string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		executors, err := flame.executors(ctx)
@@ -75,6 +77,8 @@ func (p ports) unbind(ctx context.Context, e observation.Executor, before []obse
 // node's executors nor their tasks, and orphans both if it comes too early: so
 // it returns ErrNotGivenUp or ErrHoldsExecutors as long as there is anything to
 // orphan. Nothing happens to a node that is forgotten already.
+//
+// Flame workaround: release
 func (c *Client) Release(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)
@@ -101,6 +105,8 @@ func (p ports) release(ctx context.Context, node string) error {
 // it all its executors again. That heals an executor that stays Void because the
 // first message after a reconnect was lost. For a node in another state it
 // returns ErrNotReady: to register it would end its drain.
+//
+// Flame workaround: resync
 func (c *Client) Resync(ctx context.Context, node string) error {
 	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)

@@ -53,6 +53,8 @@ type Executors struct {
 }
 
 // Limits bounds what the session manager keeps.
+//
+// Flame workaround: max-sessions
 type Limits struct {
 	MaxSessions int32 `json:"max_sessions"`
 }
@@ -177,6 +179,8 @@ func (s Server) ReadByObjectCache() any { return s.Cache }
 
 // resreq writes a slot in Flame's grammar. Memory is in bytes, since Flame reads
 // every unit as a binary one.
+//
+// Flame workaround: resreq-bytes
 func resreq(slot flamev1alpha1.Slot) string {
 	return fmt.Sprintf("cpu=%d,mem=%d,gpu=%d", slot.CPU.Value(), slot.Memory.Value(), slot.GPU.Value())
 }
@@ -189,6 +193,7 @@ func cache(cluster *flamev1alpha1.FlameCluster) *Cache {
 	maxMemory := CacheMemory(spec)
 	return &Cache{
 		Endpoint: naming.CacheEndpoint(cluster.Name, cluster.Namespace),
+		// Flame workaround: anchored-interface
 		// Flame takes a regular expression that may match anywhere in a name.
 		NetworkInterface: "^" + regexp.QuoteMeta(spec.NetworkInterface) + "$",
 		Storage:          "fs://" + ObjectsDir,

@@ -28,6 +28,7 @@ type dialect struct {
 	policies []string
 }
 
+// Flame workaround: policies
 var dialects = []dialect{
 	{from: version.MustParseGeneric("0.6.0"), before: version.MustParseGeneric("0.6.1"), policies: []string{"drf", "gang"}},
 	{from: version.MustParseGeneric("0.6.1"), before: version.MustParseGeneric("0.7.0"), policies: []string{"drf"}},
@@ -70,6 +71,8 @@ func parse(origin, text string) (Version, error) {
 func (v Version) String() string { return v.parsed.String() }
 
 // Gang reports whether this version serves a session in whole batches.
+//
+// Flame workaround: batches
 func (v Version) Gang() bool { return slices.Contains(v.dialect().policies, "gang") }
 
 // dialect finds how this version is configured. A pre-release speaks as its release does.

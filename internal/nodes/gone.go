@@ -12,6 +12,8 @@ import (
 
 // gone fences a name whose process has no connection, and releases it when it is
 // given up with nothing left on it.
+//
+// Flame workaround: release
 func (d *decision) gone(gone Gone) {
 	if gone.Process == Alive {
 		d.look(d.now.Add(hiddenTime)) // It may be there to stay, and no watch tells when it goes.
@@ -34,6 +36,9 @@ func (d *decision) gone(gone Gone) {
 }
 
 // fence fences a name as far as it is proven that its process has no connection.
+//
+// Flame workaround: fence
+// Flame workaround: fence-silent
 func (d *decision) fence(gone Gone, node observation.Node, listed bool) {
 	switch {
 	case gone.Process == Ended:
@@ -59,6 +64,8 @@ func (d *decision) await(end time.Time) {
 // mayBeConnected challenges a node that no pod has and Flame calls Ready. That
 // is the process of a force-deleted pod, which drains, or whatever a session
 // manager remembers that was started anew, which nobody answers for.
+//
+// Flame workaround: challenge
 func (d *decision) mayBeConnected(gone Gone, node observation.Node) {
 	track := d.in.Latest.Track.Nodes[gone.Name]
 	switch quiet := d.in.Latest.Observation.At.Sub(track.SilentSince); {
@@ -88,6 +95,8 @@ func (d *decision) forgottenFor(gone Gone, grace time.Duration) bool {
 // clear has those executors taken off a fenced node that run no task and would
 // keep it from others until its drain is over. Only the word of its kubelet will
 // do: a process that comes back would ask for them for ever.
+//
+// Flame workaround: clear
 func (d *decision) clear(gone Gone) {
 	if gone.Process == Ended && slices.ContainsFunc(d.held[gone.Name], d.starves) {
 		d.plan.Clear = append(d.plan.Clear, gone.Name)

@@ -40,6 +40,8 @@ func (d *decision) drainAbsent(gone Gone) {
 // When the task has ended, the hook stops the process.
 //
 // A drain may take hours, and it is watched closely only while it is halted.
+//
+// Flame workaround: drain
 func (d *decision) drain(name string, deleted time.Time) {
 	held := d.held[name]
 	if !slices.ContainsFunc(held, func(e observation.Executor) bool { return e.State == observation.Bound }) {

@@ -15,6 +15,8 @@ import (
 // did: it knows nothing of their executors, and they never end them. Until then
 // they get new ones, whose tasks are worth waiting for, and are waited for as
 // long as Flame has not said that there are none.
+//
+// Flame workaround: replace-forgotten
 func (d *decision) forgotten(pod *Pod) {
 	since := d.in.SessionManager.StateSince
 	if pod.Process == Alive && !since.IsZero() && !pod.StartedAt.IsZero() && pod.StartedAt.Before(since) {
@@ -38,6 +40,8 @@ func (d *decision) joining(pod *Pod) {
 }
 
 // living decides about a pod that runs and is to go on.
+//
+// Flame workaround: replace-forgotten
 func (d *decision) living(pod *Pod) {
 	node, listed := d.in.Latest.Observation.Node(pod.Name)
 	d.gate(pod, listed && node.State == observation.Ready)
@@ -46,6 +50,7 @@ func (d *decision) living(pod *Pod) {
 	}
 	since := d.in.Latest.Track.Nodes[pod.Name].Since
 	switch {
+	// Flame workaround: fresh-names
 	case pod.Restarted:
 		d.lose(pod, RestartedInPlace, pod.StartedAt, true)
 	case listed && node.State == observation.NotReady:
@@ -79,6 +84,8 @@ func (d *decision) gate(pod *Pod, ready bool) {
 // comes back all the same, its tasks are not lost. One that was refused comes
 // back at its next try; one that was cut off while connections were swallowed
 // may hang, and would for longer than its work can wait.
+//
+// Flame workaround: replace-cut-off
 func (d *decision) cutOff(pod *Pod) {
 	d.plan.Urgent = true
 	sessionManager := d.in.SessionManager
@@ -141,6 +148,8 @@ func (d *decision) executors(pod *Pod) {
 
 // resync has a node registered again, ever more seldom, and not before Flame has
 // said what came of the last time.
+//
+// Flame workaround: resync
 func (d *decision) resync(pod *Pod) {
 	track := d.in.Latest.Track.Nodes[pod.Name]
 	next := track.ResyncedAt.Add(backoff.Delay(track.Resyncs))

@@ -21,6 +21,8 @@ type Pod struct {
 
 // Replace returns the name of the pod to delete, so that its StatefulSet makes
 // it anew with the wanted hash, or nothing.
+//
+// Flame workaround: cache-on-delete
 func Replace(pods []Pod, hash string) string {
 	pods = slices.Clone(pods)
 	slices.SortFunc(pods, func(a, b Pod) int { return strings.Compare(a.Name, b.Name) })

@@ -23,6 +23,8 @@ import (
 
 // withdrawal is how long the nodes are given to notice that a pod has left its
 // Service. Nothing tells when they have.
+//
+// Flame workaround: withdraw-first
 const withdrawal = 3 * time.Second
 
 // Pod is what is known of the session manager's pod.
@@ -32,6 +34,7 @@ type Pod struct {
 	// Terminating says that it was deleted and is on its way out.
 	Terminating bool
 	// Finished says that it will not run again, evicted or refused by its node.
+	// Flame workaround: exit-code-zero
 	// Whatever its exit code, a session manager that ends has failed.
 	Finished bool
 	Ready    bool
@@ -99,6 +102,8 @@ type Step struct {
 
 // Next returns the next step for a pod, which is nil only if it is proven not to
 // exist.
+//
+// Flame workaround: one-session-manager
 func Next(pod *Pod, hash string, suspended bool, now time.Time) Step {
 	switch {
 	case pod == nil && suspended:

@@ -150,6 +150,7 @@ func (c *computation) objectCacheReady() verdict {
 	switch {
 	case c.Cluster.Spec.Suspend && c.Invalid == nil:
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
+	// Flame workaround: one-object-cache
 	case c.objectCacheIsReady() && replicas > 1:
 		return verdict{true, flamev1alpha1.ReasonMultipleReplicas, fmt.Sprintf(
 			"%d object caches are ready, but Flame finds an object only on the one that took it: set objectCache.replicas to 1", replicas)}

@@ -147,6 +147,8 @@ func (c *computation) silent() bool {
 
 // stuck says what a scheduler that does nothing leaves undone, and is empty while
 // work goes on, none waits, or there is no room for it.
+//
+// Flame workaround: probes
 func (c *computation) stuck() string {
 	since := c.Flame.Track.StalledSince
 	if !c.Flame.Known() || c.Flame.Err != nil || since.IsZero() || c.Now.Sub(since) < standstill {

@@ -29,6 +29,8 @@ type lostTasks struct {
 
 // countLost keeps what was said before until it is known again, which takes a
 // moment after a start of the operator.
+//
+// Flame workaround: lost-tasks
 func (c *computation) countLost() lostTasks {
 	before := meta.FindStatusCondition(c.old.Conditions, flamev1alpha1.ConditionSessionManagerReady)
 	if before != nil && before.Reason == flamev1alpha1.ReasonTasksLost && c.old.Load != nil && !c.Flame.Inquired() {

@@ -67,6 +67,8 @@ func podHealth(pod *corev1.Pod) health {
 
 // finishedHealth is that of a pod that ended. Flame ends with exit code 0 on
 // errors too, so every end is a failure.
+//
+// Flame workaround: exit-code-zero
 func finishedHealth(pod *corev1.Pod) health {
 	if pod.Status.Reason != "" {
 		return health{flamev1alpha1.ReasonCrashing, fmt.Sprintf("failed: %s: %s", pod.Status.Reason, withoutName(pod.Status.Message, pod))}

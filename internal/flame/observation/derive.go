@@ -62,6 +62,8 @@ const (
 // With fewer, some wait and nobody knows which; with more, a task is counted
 // whose executor is gone. Pending tasks prove nothing: tasks that a dead node
 // gives back do not wake an executor that waits already.
+//
+// Flame workaround: unbind-what-runs
 func (o Observation) Work() map[string]Work {
 	able := map[string]int{}
 	for _, e := range o.Executors {

@@ -18,6 +18,8 @@ import (
 // sessions that count no pending task are asked. There a task that is pending all
 // the same is lost, or was taken from the queue a moment ago and is about to run;
 // the second is told from the first by asking again.
+//
+// Flame workaround: lost-tasks
 const (
 	// confirmAfter is how long after the first answer the second is asked for.
 	confirmAfter = 15 * time.Second
