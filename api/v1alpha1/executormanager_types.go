@@ -12,8 +12,8 @@ import (
 // +kubebuilder:validation:Enum=host
 type Shim string
 
-// ShimHost runs applications as processes beside the executor manager. It is
-// the only shim of Flame that runs anything today.
+// ShimHost runs applications as processes beside the executor manager. The
+// supported versions of Flame have no other that runs anything.
 const ShimHost Shim = "host"
 
 // ExecutorManagerSpec describes the executor managers.
@@ -25,9 +25,9 @@ type ExecutorManagerSpec struct {
 	// +required
 	Image string `json:"image"`
 
-	// replicas is the number of executor managers. 0 is allowed: sessions are
-	// taken, and their tasks wait. With autoscaling it is only what a new cluster
-	// starts with. Defaults to 1.
+	// replicas is the number of executor managers that the operator makes. 0 is
+	// allowed: sessions are taken, and their tasks wait for an executor manager.
+	// With autoscaling it is only what a new cluster starts with. Defaults to 1.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
@@ -45,8 +45,9 @@ type ExecutorManagerSpec struct {
 	// +optional
 	MaxExecutors int32 `json:"maxExecutors,omitempty"`
 
-	// shim is the way in which executors run applications; host is the only one
-	// that works in the supported versions of Flame. Defaults to host.
+	// shim is the way in which executors run applications. Its values are those
+	// that the supported versions of Flame can run, which is host alone so far.
+	// Defaults to host.
 	// +kubebuilder:default=host
 	// +optional
 	Shim Shim `json:"shim,omitempty"`

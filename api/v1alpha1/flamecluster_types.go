@@ -77,7 +77,8 @@ type FlameClusterSpec struct {
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 
 	// serviceAccountName is the ServiceAccount of all pods. By default the
-	// operator makes one of the cluster's own. Its token is never mounted.
+	// operator makes one of the cluster's own, without rights. The operator mounts
+	// its token in no pod: the supported versions of Flame do not call Kubernetes.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`

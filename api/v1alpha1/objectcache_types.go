@@ -18,8 +18,9 @@ type ObjectCacheSpec struct {
 	// +required
 	Image string `json:"image"`
 
-	// replicas is the number of object caches. Flame finds an object only on the
-	// cache that took it, so more than 1 is warned of in ObjectCacheReady. Defaults to 1.
+	// replicas is the number of object caches. The supported versions of Flame find
+	// an object only on the cache that took it, so more than 1 is warned of in
+	// ObjectCacheReady. Defaults to 1.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16
