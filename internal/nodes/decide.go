@@ -37,7 +37,7 @@ func Decide(in Input, now time.Time) Plan {
 		d.joining(&in.Pods[i])
 	}
 	if in.Recent && in.Latest.Known() {
-		d.work = in.Latest.Observation.Work()
+		d.work, d.running = in.Latest.Observation.Work(), in.Latest.Observation.RunningBySession()
 		for i := range in.Pods {
 			d.pod(&in.Pods[i])
 		}
@@ -55,7 +55,9 @@ type decision struct {
 	plan Plan
 	held map[string][]observation.Executor
 	work map[string]observation.Work
-	lost map[string]bool
+	// running is how many tasks of each session run.
+	running map[string]int
+	lost    map[string]bool
 }
 
 func strangers(latest observation.Latest, prefix string, known map[string]bool) []string {

@@ -110,7 +110,7 @@ func (d *decision) starves(e observation.Executor) bool {
 	case observation.Void, observation.Binding, observation.Releasing:
 		return true
 	case observation.Unbinding:
-		return d.in.Latest.Observation.Running(e.Session) == 0
+		return d.running[e.Session] == 0
 	default:
 		return false
 	}

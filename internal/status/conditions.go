@@ -95,6 +95,9 @@ func (c *computation) sessionManagerHealth() health {
 
 // sayWhy says why Flame is silent, in words that stay the same while it is.
 func sayWhy(err error) string {
+	if large := (*observation.TooLarge)(nil); errors.As(err, &large) {
+		return large.Error()
+	}
 	for _, why := range []error{observation.ErrUnreachable, observation.ErrTimeout, observation.ErrAnswer} {
 		if errors.Is(err, why) {
 			return why.Error()

@@ -4,7 +4,10 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"sort"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -154,17 +157,17 @@ func (c *computation) stuck() string {
 	if !c.Flame.Known() || c.Flame.Err != nil || since.IsZero() || c.Now.Sub(since) < standstill {
 		return ""
 	}
-	waiting, blocked, started := 0, 0, startOf(c.SessionManager)
+	waiting, blocked, started, free := 0, 0, startOf(c.SessionManager), freeRooms(*c.Flame.Observation)
 	for _, session := range c.Flame.Observation.Sessions {
 		switch {
 		case !session.Open || session.Pending == 0:
 		case session.Blocked(started):
 			blocked++
-		case session.Resreq == nil || c.hasRoom(*session.Resreq):
+		case session.Resreq == nil || free.hold(*session.Resreq):
 			waiting += session.Pending
 		}
 	}
-	if waiting == 0 || !c.hasRoom(observation.Resources{CPU: c.Cluster.Spec.SessionManager.Slot.CPU.Value()}) {
+	if waiting == 0 || !free.hold(observation.Resources{CPU: c.Cluster.Spec.SessionManager.Slot.CPU.Value()}) {
 		return ""
 	}
 	text := fmt.Sprintf("answers, but starts none of %d waiting tasks although executor managers have room for them", waiting)
@@ -174,22 +177,36 @@ func (c *computation) stuck() string {
 	return text
 }
 
-// hasRoom reports whether a node that is ready has room for one more executor.
-func (c *computation) hasRoom(request observation.Resources) bool {
+// rooms are what nodes that are ready have left, the most CPUs first. The GPUs of each
+// are the most that it or one before it has.
+type rooms []observation.Resources
+
+func freeRooms(o observation.Observation) rooms {
 	used := map[string]observation.Resources{}
-	for _, executor := range c.Flame.Observation.Executors {
+	for _, executor := range o.Executors {
 		sum := used[executor.Node]
 		sum.CPU += executor.Resreq.CPU
 		sum.GPU += executor.Resreq.GPU
 		used[executor.Node] = sum
 	}
-	for _, node := range c.Flame.Observation.Nodes {
-		free := node.Allocatable
-		if node.State == observation.Ready && free.CPU-used[node.Name].CPU >= max(1, request.CPU) && free.GPU-used[node.Name].GPU >= request.GPU {
-			return true
+	var free rooms
+	for _, node := range o.Nodes {
+		if node.State == observation.Ready {
+			taken := used[node.Name]
+			free = append(free, observation.Resources{CPU: node.Allocatable.CPU - taken.CPU, GPU: node.Allocatable.GPU - taken.GPU})
 		}
 	}
-	return false
+	slices.SortFunc(free, func(a, b observation.Resources) int { return cmp.Compare(b.CPU, a.CPU) })
+	for i := 1; i < len(free); i++ {
+		free[i].GPU = max(free[i].GPU, free[i-1].GPU)
+	}
+	return free
+}
+
+// hold reports whether one of them has room for one more executor.
+func (r rooms) hold(request observation.Resources) bool {
+	enough := sort.Search(len(r), func(i int) bool { return r[i].CPU < max(1, request.CPU) })
+	return enough > 0 && r[enough-1].GPU >= request.GPU
 }
 
 // startOf is when a session manager's container started.

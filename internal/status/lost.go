@@ -61,11 +61,12 @@ func outlivesPod(storage flamev1alpha1.SessionManagerStorage) bool {
 	return storage.Type != flamev1alpha1.StorageNone && (storage.VolumeClaimTemplate != nil || storage.ExistingClaim != "")
 }
 
+// nameLosses makes words of no more than are named, since there may be very many.
 func nameLosses(losses []observation.Loss) string {
-	sessions := make([]string, 0, len(losses))
-	for _, loss := range losses {
-		tasks := make([]string, 0, len(loss.Tasks))
-		for _, id := range loss.Tasks {
+	var sessions []string
+	for _, loss := range losses[:min(len(losses), namedSessions+1)] {
+		var tasks []string
+		for _, id := range loss.Tasks[:min(len(loss.Tasks), namedTasks+1)] {
 			tasks = append(tasks, strconv.FormatInt(id, 10))
 		}
 		session := loss.Session

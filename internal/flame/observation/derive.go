@@ -17,15 +17,13 @@ func (o Observation) Node(name string) (Node, bool) {
 	return o.Nodes[i], true
 }
 
-// Running returns how many tasks of a session run. It is 0 for one that is not
-// listed.
-func (o Observation) Running(session string) int {
+// RunningBySession returns how many tasks of each listed session run.
+func (o Observation) RunningBySession() map[string]int {
+	running := make(map[string]int, len(o.Sessions))
 	for _, s := range o.Sessions {
-		if s.ID == session {
-			return s.Running
-		}
+		running[s.ID] = s.Running
 	}
-	return 0
+	return running
 }
 
 // ExecutorsByNode returns the executors by the names of their nodes, listed or not.

@@ -5,6 +5,7 @@ package observation
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -18,7 +19,19 @@ var (
 	ErrTimeout = errors.New("the session manager does not answer in time")
 	// ErrAnswer means that it answered with an error.
 	ErrAnswer = errors.New("the session manager answers with an error")
+	// ErrTooLarge means that it answered with more than the operator takes. What that
+	// is, a TooLarge says.
+	ErrTooLarge = errors.New("the session manager answers with more than the operator takes")
 )
+
+// TooLarge is an ErrTooLarge: what was too large, and what its cluster's users can do
+// about it, in words that stay the same while that is so.
+type TooLarge struct{ What, Cure string }
+
+func (e *TooLarge) Error() string { return fmt.Sprintf("%v: %s; %s", ErrTooLarge, e.What, e.Cure) }
+
+// Is says that it is an ErrTooLarge.
+func (e *TooLarge) Is(target error) bool { return target == ErrTooLarge }
 
 // Latest is what is known of a session manager: its last word, and whether it
 // still speaks. The zero value says that nothing is known, which is never the
@@ -100,13 +113,35 @@ func Changed(before, after Latest) bool {
 	a, b := before.Observation, after.Observation
 	return !slices.Equal(a.Nodes, b.Nodes) ||
 		!slices.Equal(a.Executors, b.Executors) ||
-		!slices.EqualFunc(open(a.Sessions), open(b.Sessions), sameDemand) ||
+		!sameDemands(a.Sessions, b.Sessions) ||
 		!equalIdleness(before.Track, after.Track) ||
 		!sameLosses(before, after)
 }
 
-func open(sessions []Session) []Session {
-	return slices.DeleteFunc(slices.Clone(sessions), func(s Session) bool { return !s.Open })
+// sameDemands compares open sessions.
+func sameDemands(a, b []Session) bool {
+	for {
+		one, other := nextOpen(&a), nextOpen(&b)
+		switch {
+		case one == nil || other == nil:
+			return one == other
+		case !sameDemand(*one, *other):
+			return false
+		}
+	}
+}
+
+// nextOpen takes closed sessions off a list, and an open one, which it returns. It is
+// nil if there is none.
+func nextOpen(list *[]Session) *Session {
+	for len(*list) > 0 {
+		s := &(*list)[0]
+		*list = (*list)[1:]
+		if s.Open {
+			return s
+		}
+	}
+	return nil
 }
 
 func sameDemand(a, b Session) bool {

@@ -29,6 +29,10 @@ const (
 	askUnchangedAfter = 10 * time.Minute
 	// maxAsks is how many sessions are asked of at a time.
 	maxAsks = 16
+	// maxSuspects is how many tasks are remembered of a cluster: those with the
+	// lowest IDs of each session, the sessions that were asked first. It takes up to
+	// 16 bytes for each.
+	maxSuspects = 250_000
 )
 
 // Ask names a session to be asked for lost tasks.
@@ -81,11 +85,14 @@ type SessionTrack struct {
 type counts struct{ pending, running, ended int }
 
 func countsOf(s Session) counts {
-	return counts{s.Pending, s.Running, s.Succeeded + s.Failed + s.Cancelled}
+	return counts{s.Pending, s.Running, s.Ended()}
 }
 
+// Ended is the number of its tasks that have ended.
+func (s Session) Ended() int { return s.Succeeded + s.Failed + s.Cancelled }
+
 // Tasks is the number of its tasks that are counted: all but the lost ones.
-func (s Session) Tasks() int { return s.Pending + s.Running + s.Succeeded + s.Failed + s.Cancelled }
+func (s Session) Tasks() int { return s.Pending + s.Running + s.Ended() }
 
 // SameTasks says whether two looks at a session counted the same.
 func (s Session) SameTasks(other Session) bool { return countsOf(s) == countsOf(other) }
@@ -175,28 +182,55 @@ func (l Latest) Told(answers []Answer) Latest {
 		return l
 	}
 	inquiries := l.keepInquiries(*l.Observation)
+	room := maxSuspects
+	for _, inquiry := range inquiries {
+		room -= len(inquiry.Suspects)
+	}
+	told := map[string]Answer{}
 	for _, answer := range answers {
-		i := slices.IndexFunc(l.Observation.Sessions, func(s Session) bool { return s.ID == answer.Session })
-		if i < 0 || !l.Observation.Sessions[i].Open {
+		told[answer.Session] = answer
+	}
+	for _, session := range l.Observation.Sessions {
+		answer, found := told[session.ID]
+		if !found || !session.Open {
 			continue
 		}
-		inquiry := inquiries[answer.Session]
-		inquiry.At, inquiry.created = answer.At, l.Observation.Sessions[i].CreatedAt
-		if !answer.Unclear {
-			inquiry.Lost = both(inquiry.Suspects, answer.Tasks)
-			inquiry.Suspects = answer.Tasks
-		}
-		inquiries[answer.Session] = inquiry
+		before := inquiries[session.ID]
+		after := before.told(answer, room+len(before.Suspects))
+		after.created = session.CreatedAt
+		inquiries[session.ID] = after
+		room += len(before.Suspects) - len(after.Suspects)
 	}
 	l.Inquiries = inquiries
 	return l
 }
 
-// both returns what is in both of two lists, as the second has it.
+// told returns what is known of a session after an answer, of which there is room for
+// some tasks.
+func (i Inquiry) told(answer Answer, room int) Inquiry {
+	i.At = answer.At
+	if answer.Unclear {
+		return i
+	}
+	tasks := answer.Tasks
+	if len(tasks) > room {
+		tasks = slices.Clone(tasks[:room])
+	}
+	i.Lost, i.Suspects = both(i.Suspects, tasks), tasks
+	return i
+}
+
+// both returns what is in both of two lists, which are in ascending order.
 func both(a, b []int64) []int64 {
+	if slices.Equal(a, b) {
+		return b
+	}
 	var in []int64
 	for _, id := range b {
-		if slices.Contains(a, id) {
+		for len(a) > 0 && a[0] < id {
+			a = a[1:]
+		}
+		if len(a) > 0 && a[0] == id {
 			in = append(in, id)
 		}
 	}

@@ -25,8 +25,10 @@ type Observation struct {
 	// At is the time just before the first list was asked for, by the clock of
 	// the operator: whatever was done before it is in the lists.
 	At time.Time
-	// Sessions are all that Flame still holds, closed ones too, sorted by ID.
+	// Sessions are all that Flame still holds, sorted by ID. Observers leave out closed
+	// ones in which no task runs; Ended is how many tasks have ended in these.
 	Sessions []Session
+	Ended    int
 	// Executors are sorted by ID.
 	Executors []Executor
 	// Nodes are sorted by name.

@@ -176,10 +176,10 @@ func waits(o Observation) bool {
 
 // count sums up running and ended tasks. Tasks that only came move neither.
 func count(o Observation) tally {
-	var t tally
+	t := tally{ended: o.Ended}
 	for _, s := range o.Sessions {
 		t.running += s.Running
-		t.ended += s.Succeeded + s.Failed + s.Cancelled
+		t.ended += s.Ended()
 	}
 	return t
 }
