@@ -60,21 +60,28 @@ func (n *Network) ServeTLS(certificate *tls.Certificate, hosts ...string) *Serve
 
 func (n *Network) serve(transport credentials.TransportCredentials, hosts []string) *Server {
 	s := newServer()
-	frontend := n.listen(s, transport, func(r *grpc.Server) { flamev1.RegisterFrontendServer(r, &frontend{server: s}) })
-	backend := n.listen(s, transport, func(r *grpc.Server) { flamev1.RegisterBackendServer(r, &backend{server: s}) })
+	port := func() *grpc.Server {
+		return grpc.NewServer(grpc.Creds(transport), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))
+	}
+	front, back := port(), port()
+	flamev1.RegisterFrontendServer(front, &frontend{server: s})
+	flamev1.RegisterBackendServer(back, &backend{server: s})
+	n.lead(hosts, n.listen(front), n.listen(back))
+	return s
+}
+
+// lead has hosts lead to what listens at the ports that clusters have.
+func (n *Network) lead(hosts []string, frontend, backend *bufconn.Listener) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, host := range hosts {
 		n.ports[fmt.Sprintf("%s:%d", host, naming.FrontendPort)] = frontend
 		n.ports[fmt.Sprintf("%s:%d", host, naming.BackendPort)] = backend
 	}
-	return s
 }
 
-func (n *Network) listen(s *Server, transport credentials.TransportCredentials, register func(*grpc.Server)) *bufconn.Listener {
+func (n *Network) listen(server *grpc.Server) *bufconn.Listener {
 	listener := bufconn.Listen(64 << 10)
-	server := grpc.NewServer(grpc.Creds(transport), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))
-	register(server)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
