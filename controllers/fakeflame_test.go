@@ -23,8 +23,9 @@ type fakeFlame struct {
 	h *harness
 
 	mu sync.Mutex
-	// silent lets it say nothing.
+	// silent lets it say nothing, and err is why it says no more.
 	silent bool
+	err    error
 	// cordoned nodes are not listed, ghosts are, although they have no pod.
 	cordoned map[string]bool
 	ghosts   []observation.Node
@@ -77,7 +78,11 @@ func (f *fakeFlame) Latest(name types.NamespacedName) observation.Latest {
 	}
 	first := o
 	first.At = o.At.Add(-f.quiet)
-	return observation.Latest{}.Seen(first).Seen(o).Told(answers).Told(answers)
+	latest := observation.Latest{}.Seen(first).Seen(o).Told(answers).Told(answers)
+	if f.err != nil {
+		latest = latest.Failed(f.err, f.h.now)
+	}
+	return latest
 }
 
 func (f *fakeFlame) node(name string) observation.Node {

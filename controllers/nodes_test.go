@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -250,7 +251,14 @@ func TestAutoscalingFollowsTheLoadAndKeepsItsDecisionWhileFlameIsSilent(t *testi
 
 	h.flame.silent = false
 	h.flame.sessions = nil
+	h.flame.err = &observation.TooLarge{What: "its list of sessions has 41 MiB, of 32 MiB at most", Cure: "lower sessionManager.maxSessions"}
 	h.now = h.now.Add(time.Hour)
+	h.settle(cluster)
+	assert.Len(t, h.executors(), 4, "what it said last is no reason any more")
+	active := meta.FindStatusCondition(cluster.Status.Conditions, flamev1alpha1.ConditionScalingActive)
+	assert.Contains(t, active.Message, "its list of sessions has 41 MiB, of 32 MiB at most; lower sessionManager.maxSessions")
+
+	h.flame.err = nil
 	h.settle(cluster)
 	assert.Empty(t, h.executors())
 }

@@ -14,9 +14,7 @@ import (
 
 // act has a client do something, and the cluster observed after it.
 func (o *Observers) act(name types.NamespacedName, do func(*Client) error) error {
-	o.mu.Lock()
-	c := o.clusters[name]
-	o.mu.Unlock()
+	c := o.find(name)
 	if c == nil {
 		return ErrNotObserved
 	}
@@ -55,10 +53,8 @@ func (o *Observers) actAndRemember(name types.NamespacedName, node string, what 
 
 // remember notes that something was done to a node now.
 func (o *Observers) remember(name types.NamespacedName, node string, what note) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if c := o.clusters[name]; c != nil {
-		c.latest = what(c.latest, node, o.clock.Now())
+	if c := o.find(name); c != nil {
+		o.learn(c.known, func(before observation.Latest) observation.Latest { return what(before, node, o.clock.Now()) }, func(bool) {})
 	}
 }
 

@@ -28,12 +28,12 @@ import (
 //
 // Flame workaround: clear
 func (c *Client) Clear(ctx context.Context, node string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+	return c.with(ctx, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)
 		if err != nil {
 			return err
 		}
-		if known == nil || !nodeOf(known).Fenced() {
+		if !known.Fenced() {
 			return fmt.Errorf("clear node %q: %w", node, ErrNotFenced)
 		}
 		for _, executor := range held {
@@ -65,11 +65,11 @@ func (p ports) takeOff(ctx context.Context, executor *flamev1.Executor) error {
 // One that is Unbinding is given no task, so what holds now holds from then on.
 func (p ports) endUnbinding(ctx context.Context, executor, session string) error {
 	if session != "" {
-		known, err := p.frontend.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: session})
+		known, err := p.session(ctx, session)
 		if err != nil {
 			return failed(err, "get session %q", session)
 		}
-		if known.GetStatus().GetRunning() > 0 {
+		if known.Running > 0 {
 			return nil
 		}
 	}

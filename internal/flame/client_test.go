@@ -7,9 +7,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/pem"
+	"fmt"
 	"net"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -128,12 +128,15 @@ func TestSilenceHasAReasonAndNoValue(t *testing.T) {
 }
 
 func TestLargeAnswersArrive(t *testing.T) {
-	large := session("s", 0, 0)
-	large.Application = strings.Repeat("x", 8<<20)
-	_, client := dial(t, observation.Observation{Sessions: []observation.Session{large}})
+	var sessions []observation.Session
+	for i := range 20_000 {
+		sessions = append(sessions, session(fmt.Sprintf("%0255d", i), 1, 0))
+	}
+	server, client := dial(t, observation.Observation{Sessions: sessions})
 	o, err := client.Observe(t.Context())
 	require.NoError(t, err)
-	assert.Len(t, o.Sessions[0].Application, 8<<20)
+	assert.Equal(t, sessions, o.Sessions)
+	assert.Equal(t, 2, server.Observed(), "as if it were small, and with more room")
 }
 
 func TestTLS(t *testing.T) {

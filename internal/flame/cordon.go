@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
+	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
 // Cordon has Flame forget a live node without executors, so that none is put on
@@ -20,18 +21,18 @@ import (
 //
 // Flame workaround: cordon
 func (c *Client) Cordon(ctx context.Context, node string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+	return c.with(ctx, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)
 		switch {
 		case err != nil:
 			return err
-		case known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_READY:
+		case known.State != observation.Ready:
 			return fmt.Errorf("cordon node %q: %w", node, ErrNotReady)
 		case len(held) > 0:
 			return fmt.Errorf("cordon node %q: %w", node, ErrHoldsExecutors)
 		}
-		if err := flame.cordon(ctx, known); err != nil {
-			flame.uncordon(ctx, known)
+		if err := flame.cordon(ctx, known.listed); err != nil {
+			flame.uncordon(ctx, known.listed)
 			return err
 		}
 		return nil

@@ -9,5 +9,9 @@
 // only the caller can know. Values of package observation come out; the
 // generated types stop here. Silence is an error, never an empty observation.
 //
+// Nothing that a session manager sends is trusted: anybody's image may be one. All of it
+// is bounded before it is read, see bounds.go, and what is made of it holds up nobody
+// else.
+//
 // Flame workaround: polling-pause
 package flame

@@ -33,7 +33,7 @@ const drainCheck = 20 * time.Millisecond
 //
 // Flame workaround: fence
 func (c *Client) Fence(ctx context.Context, node string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+	return c.with(ctx, func(ctx context.Context, flame ports) error {
 		held, err := flame.held(ctx, node)
 		if err != nil {
 			return err
@@ -49,12 +49,12 @@ func (c *Client) Fence(ctx context.Context, node string) error {
 //
 // Flame workaround: fence-silent
 func (c *Client) FenceSilent(ctx context.Context, node string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+	return c.with(ctx, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)
 		if err != nil {
 			return err
 		}
-		if seen := nodeOf(known); seen.State == observation.Ready && !seen.Silent() {
+		if known.State == observation.Ready && !known.Silent() {
 			return fmt.Errorf("fence node %q: %w", node, ErrConnected)
 		}
 		return flame.fence(ctx, node, held)
@@ -83,15 +83,15 @@ func (p ports) fence(ctx context.Context, node string, held []*flamev1.Executor)
 //
 // Flame workaround: challenge
 func (c *Client) Challenge(ctx context.Context, node string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+	return c.with(ctx, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)
 		if err != nil {
 			return err
 		}
-		if known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_READY {
+		if known.State != observation.Ready {
 			return fmt.Errorf("challenge node %q: %w", node, ErrNotReady)
 		}
-		return flame.register(ctx, emptied(known), held)
+		return flame.register(ctx, emptied(known.listed), held)
 	})
 }
 
@@ -154,7 +154,7 @@ func (p ports) awaitDrain(ctx context.Context, node string) error {
 		if err != nil {
 			return fmt.Errorf("wait for node %q to drain: %w", node, err)
 		}
-		if known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_READY {
+		if known.State != observation.Ready {
 			return nil
 		}
 		select {
@@ -165,39 +165,64 @@ func (p ports) awaitDrain(ctx context.Context, node string) error {
 	}
 }
 
-// look returns a node, nil if it is not listed, and the executors on it.
-func (p ports) look(ctx context.Context, node string) (*flamev1.Node, []*flamev1.Executor, error) {
-	held, err := p.held(ctx, node)
+// node is a node: what is known of it, which is nothing if Flame does not list it, and
+// as Flame lists it, since it gets it back.
+type node struct {
+	observation.Node
+	listed *flamev1.Node
+}
+
+// look returns a node and the executors on it.
+func (p ports) look(ctx context.Context, name string) (node, []*flamev1.Executor, error) {
+	held, err := p.held(ctx, name)
 	if err != nil {
-		return nil, nil, err
+		return node{}, nil, err
 	}
-	known, err := p.node(ctx, node)
+	known, err := p.node(ctx, name)
 	return known, held, err
 }
 
+// held returns the executors on a node, as Flame lists them.
 func (p ports) held(ctx context.Context, node string) ([]*flamev1.Executor, error) {
-	list, err := p.frontend.ListExecutor(ctx, &flamev1.ListExecutorRequest{})
+	var held []*flamev1.Executor
+	buffer := make([]byte, handedBack)
+	err := p.get(ctx, executorList, flamev1.Frontend_ListExecutor_FullMethodName, &flamev1.ListExecutorRequest{}, func(m *message) error {
+		return entries(m, func(f *field) error {
+			raw := f.fill(buffer)
+			e, err := readExecutor(inside(raw))
+			if err != nil || e.Node != node {
+				return err
+			}
+			executor := &flamev1.Executor{}
+			held = append(held, executor)
+			if err := p.kept.entry(); err != nil {
+				return err
+			}
+			return f.decode(raw, executor)
+		})
+	})
 	if err != nil {
 		return nil, failed(err, "list the executors of Flame")
-	}
-	var held []*flamev1.Executor
-	for _, e := range list.GetExecutors() {
-		if e.GetSpec().GetNode() == node {
-			held = append(held, e)
-		}
 	}
 	return held, nil
 }
 
-func (p ports) node(ctx context.Context, name string) (*flamev1.Node, error) {
-	list, err := p.frontend.ListNodes(ctx, &flamev1.ListNodesRequest{})
+func (p ports) node(ctx context.Context, name string) (node, error) {
+	var known node
+	buffer := make([]byte, handedBack)
+	err := p.get(ctx, nodeList, flamev1.Frontend_ListNodes_FullMethodName, &flamev1.ListNodesRequest{}, func(m *message) error {
+		return entries(m, func(f *field) error {
+			raw := f.fill(buffer)
+			n, err := readNode(inside(raw))
+			if err != nil || n.Name != name {
+				return err
+			}
+			known = node{n, &flamev1.Node{}}
+			return f.decode(raw, known.listed)
+		})
+	})
 	if err != nil {
-		return nil, failed(err, "list the nodes of Flame")
+		return node{}, failed(err, "list the nodes of Flame")
 	}
-	for _, n := range list.GetNodes() {
-		if n.GetMetadata().GetName() == name {
-			return n, nil
-		}
-	}
-	return nil, nil
+	return known, nil
 }

@@ -5,6 +5,7 @@ package flame
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -16,44 +17,53 @@ import (
 // have Flame send a lot, each cluster is left alone after it for ten times as
 // long as it took.
 func (o *Observers) askLost(ctx context.Context, name types.NamespacedName) {
-	c, asks, ctx := o.beginAsk(ctx, name)
+	c, ctx := o.beginAsk(ctx, name)
 	if c == nil {
 		return
 	}
 	began := o.clock.Now()
-	answers, err := c.client.LostTasks(ctx, asks)
-	cancelled := ctx.Err() != nil
+	err := o.inquire(ctx, name, c)
+	o.endAsk(c, began, err)
+}
 
+// beginAsk returns nothing if it is not time yet.
+func (o *Observers) beginAsk(ctx context.Context, name types.NamespacedName) (*cluster, context.Context) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.clusters[name]
+	if c == nil || ctx.Err() != nil || o.clock.Now().Before(c.asksAt) {
+		return nil, nil
+	}
+	ctx, c.endAsk = context.WithCancel(ctx)
+	return c, ctx
+}
+
+func (o *Observers) inquire(ctx context.Context, name types.NamespacedName, c *cluster) error {
+	asks := o.latest(c.known).Asks(o.clock.Now())
+	if len(asks) == 0 {
+		return nil
+	}
+	answers, err := c.client.LostTasks(ctx, asks)
+	if ctx.Err() != nil { // It was forgotten, moved or all ends.
+		return err
+	}
+	o.learn(c.known, func(before observation.Latest) observation.Latest { return before.Told(answers) }, func(news bool) {
+		if news && o.clusters[name] == c {
+			o.changed.Add(name)
+		}
+	})
+	return err
+}
+
+// endAsk sets when a cluster may be asked again.
+func (o *Observers) endAsk(c *cluster, began time.Time, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c.endAsk()
 	c.endAsk = nil
-	if cancelled || o.clusters[name] != c {
-		return
-	}
 	ended := o.clock.Now()
 	c.asksAt = ended.Add(ended.Sub(began) * courtesy)
 	if err != nil {
 		c.asksAt = c.asksAt.Add(longest)
 	}
-	before := c.latest
-	if c.latest = before.Told(answers); observation.Changed(before, c.latest) {
-		o.changed.Add(name)
-	}
-}
-
-// beginAsk returns nothing if there is nothing to ask yet.
-func (o *Observers) beginAsk(ctx context.Context, name types.NamespacedName) (*cluster, []observation.Ask, context.Context) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	c, now := o.clusters[name], o.clock.Now()
-	if c == nil || ctx.Err() != nil || now.Before(c.asksAt) {
-		return nil, nil, nil
-	}
-	asks := c.latest.Asks(now)
-	if len(asks) == 0 {
-		return nil, nil, nil
-	}
-	ctx, c.endAsk = context.WithCancel(ctx)
-	return c, asks, ctx
 }

@@ -121,10 +121,10 @@ func TestThousandClustersTakeAFewGoroutines(t *testing.T) {
 		require.NoError(t, observers.Ensure(named(host), target(host)))
 	}
 	require.Eventually(t, func() bool { return known() == clusters }, 2*time.Minute, time.Millisecond)
-	assert.LessOrEqual(t, server.Peak(), 32, "calls at the same time")
+	assert.LessOrEqual(t, server.Peak(), 24+24+8, "calls at the same time")
 	// An observation under way has some goroutines of gRPC's, on both sides here.
 	assert.Less(t, most-before, 900, "goroutines while all are observed")
-	goroutinesAtMost(t, before+50)
+	goroutinesAtMost(t, before+80)
 }
 
 func TestThoseThatHangDoNotHoldUpThoseThatAnswer(t *testing.T) {
@@ -147,12 +147,12 @@ func TestThoseThatHangDoNotHoldUpThoseThatAnswer(t *testing.T) {
 	for _, host := range hosts {
 		w.Wake(named(host))
 	}
-	w.eventually(func() bool { return server.Observed() >= 100+8 }, "they hang")
+	w.eventually(func() bool { return server.Observed() >= 100+24 }, "they hang")
 	for range 5 {
 		before := sound.Observed()
 		w.Wake(named("sound"))
 		require.Eventually(t, func() bool { return sound.Observed() > before }, 4*time.Second, time.Millisecond)
 	}
-	// Eight hang at the same time, and on a slow machine the next eight do already.
-	assert.LessOrEqual(t, server.Observed(), 100+16)
+	// So many hang at the same time, and on a slow machine the next do already.
+	assert.LessOrEqual(t, server.Observed(), 100+2*24)
 }

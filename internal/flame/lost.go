@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -20,21 +21,24 @@ import (
 
 // LostTasks asks for lost tasks: pending ones of sessions that count none. If a
 // call fails, its session's answer is unclear, and comes with those before it and
-// the error.
+// the error. Nothing is known of a session with an answer that is not small, or with
+// too many tasks.
 //
 // To list the tasks of a session, Flame sends all of them with their data. So the
 // first question is a small one: tasks are numbered from 1 without a gap, and if
 // there is no task of the number that follows all that are counted, none is lost.
 func (c *Client) LostTasks(ctx context.Context, asks []observation.Ask) ([]observation.Answer, error) {
 	var answers []observation.Answer
-	err := c.with(ctx, observeTimeout, func(ctx context.Context, flame ports) error {
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	err := c.within(ctx, askingForTasks, func(ctx context.Context, flame ports) error {
 		for _, ask := range asks {
 			answer := observation.Answer{Session: ask.Session, At: c.now()}
 			var err error
 			answer.Tasks, err = flame.lostTasks(ctx, ask)
 			answer.Unclear = err != nil
 			answers = append(answers, answer)
-			if err != nil && !errors.Is(err, errMoves) {
+			if err != nil && !isUnclear(err) {
 				return fmt.Errorf("ask for lost tasks: %w", err)
 			}
 		}
@@ -46,11 +50,17 @@ func (c *Client) LostTasks(ctx context.Context, asks []observation.Ask) ([]obser
 // errMoves means that tasks came or moved while they were looked at.
 var errMoves = errors.New("the session's tasks move")
 
+// isUnclear reports whether an error says something of a session, and nothing of the
+// session manager.
+func isUnclear(err error) bool {
+	return errors.Is(err, errMoves) || errors.Is(err, errOutgrown) || errors.Is(err, observation.ErrTooLarge)
+}
+
 // lostTasks lists only if it has to, and takes what it finds for nothing if the
 // counts are not the same before and after it: what is listed has to be of a
 // moment in which none was pending.
 func (p ports) lostTasks(ctx context.Context, ask observation.Ask) ([]int64, error) {
-	before, err := p.session(ctx, ask.Session)
+	before, err := p.counted(ctx, ask.Session)
 	switch {
 	case err != nil:
 		return nil, err
@@ -74,7 +84,7 @@ func (p ports) lostTasks(ctx context.Context, ask observation.Ask) ([]int64, err
 }
 
 func (p ports) hasNotMoved(ctx context.Context, before observation.Session) error {
-	now, err := p.session(ctx, before.ID)
+	now, err := p.counted(ctx, before.ID)
 	if err == nil && !now.SameTasks(before) {
 		return errMoves
 	}
@@ -93,59 +103,72 @@ func (p ports) lacksOnly(ctx context.Context, s observation.Session, known []int
 		return false, err
 	}
 	first, err := p.task(ctx, s.ID, known[0])
-	return err == nil && first != nil && isPending(first), err
+	return err == nil && first != nil && first.pending, err
 }
 
-func isPending(task *flamev1.Task) bool {
-	return task.GetStatus().GetState() == flamev1.TaskState_TASK_STATE_PENDING
-}
-
-// session returns errMoves if there is no session of an ID any more.
-func (p ports) session(ctx context.Context, id string) (observation.Session, error) {
-	answer, err := p.frontend.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: id})
+// counted returns errMoves if there is no session of an ID any more.
+func (p ports) counted(ctx context.Context, id string) (observation.Session, error) {
+	session, err := p.session(ctx, id)
 	switch {
 	case status.Code(err) == codes.NotFound:
-		return observation.Session{}, errMoves
+		return session, errMoves
 	case err != nil:
-		return observation.Session{}, failed(err, "get session %q", id)
+		return session, failed(err, "get session %q", id)
 	}
-	return sessionOf(answer), nil
+	return session, nil
 }
 
 // task returns nil if a session has no task of an ID.
-func (p ports) task(ctx context.Context, session string, id int64) (*flamev1.Task, error) {
-	task, err := p.frontend.GetTask(ctx, &flamev1.GetTaskRequest{SessionId: session, TaskId: strconv.FormatInt(id, 10)})
+func (p ports) task(ctx context.Context, session string, id int64) (*task, error) {
+	var found task
+	request := &flamev1.GetTaskRequest{SessionId: session, TaskId: strconv.FormatInt(id, 10)}
+	err := p.get(ctx, oneTask, flamev1.Frontend_GetTask_FullMethodName, request, func(m *message) (err error) {
+		found, err = readTask(m)
+		return err
+	})
 	switch {
 	case status.Code(err) == codes.NotFound:
 		return nil, nil
 	case err != nil:
 		return nil, failed(err, "get task %d of session %q", id, session)
 	}
-	return task, nil
+	return &found, nil
 }
 
 // pendingTasks returns the IDs of the tasks that are pending, in ascending order.
 func (p ports) pendingTasks(ctx context.Context, session string) ([]int64, error) {
-	stream, err := p.frontend.ListTask(ctx, &flamev1.ListTaskRequest{SessionId: session})
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	request := &flamev1.ListTaskRequest{SessionId: session}
+	stream, err := flamev1.NewFrontendClient(p.frontend).ListTask(ctx, request, grpc.MaxCallRecvMsgSize(p.limit))
 	if err != nil {
 		return nil, failed(err, "list the tasks of session %q", session)
 	}
 	var pending []int64
-	for {
-		task, err := stream.Recv()
-		switch {
-		case errors.Is(err, io.EOF):
+	for range mostTasks {
+		found, err := p.nextTask(stream)
+		if errors.Is(err, io.EOF) {
 			slices.Sort(pending)
-			return pending, nil
+			return slices.Compact(pending), nil
+		}
+		id, parseErr := strconv.ParseInt(found.id, 10, 64)
+		switch {
 		case err != nil:
 			return nil, failed(err, "list the tasks of session %q", session)
-		case !isPending(task):
-			continue
+		case parseErr != nil:
+			return nil, failed(errUnreadable, "list the tasks of session %q", session)
+		case found.pending:
+			pending = append(pending, id)
 		}
-		id, err := strconv.ParseInt(task.GetMetadata().GetId(), 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("list the tasks of session %q: %w: read an ID: %w", session, observation.ErrAnswer, err)
-		}
-		pending = append(pending, id)
 	}
+	return nil, failed(errTooManyTasks, "list the tasks of session %q", session)
+}
+
+func (p ports) nextTask(stream grpc.ClientStream) (found task, err error) {
+	answer := &reading{read: func(m *message) (err error) {
+		found, err = readTask(m)
+		return err
+	}}
+	err = stream.RecvMsg(answer)
+	return found, p.judge(oneTask, answer, err)
 }

@@ -4,7 +4,11 @@
 package flame
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
+	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
 	"github.com/xflops/flame-operator/internal/flame/observation"
@@ -19,37 +23,151 @@ import (
 //   - A node that registers in between has no executor yet, and one whose
 //     executor is listed is missing only if Flame has forgotten it.
 func (c *Client) Observe(ctx context.Context) (observation.Observation, error) {
-	o := observation.Observation{At: c.now()}
-	err := c.with(ctx, observeTimeout, func(ctx context.Context, flame ports) error {
-		sessions, err := flame.frontend.ListSession(ctx, &flamev1.ListSessionRequest{})
-		if err != nil {
-			return failed(err, "list the sessions of Flame")
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	seen := c.look(ctx, 0, observeTimeout, everySession)
+	for errors.Is(seen.err, errOutgrown) {
+		seen = c.look(ctx, seen.size, observeTimeout, everySession)
+	}
+	if seen.err != nil {
+		return observation.Observation{}, seen.err
+	}
+	return seen.Observation, nil
+}
+
+// look is an observation, or why there is none.
+type look struct {
+	observation.Observation
+	err error
+	// took is how long it took, and size that of its answers, or of one that did not fit;
+	// 0 if they are small.
+	took time.Duration
+	size int
+	// more says that there is none for want of time or room, of which there is more.
+	more bool
+}
+
+func everySession(observation.Session) bool { return true }
+
+// isAtWork reports whether a session is open, or runs tasks all the same. There may be a
+// hundred times as many others, which closed some time and of which nobody acts on
+// anything.
+func isAtWork(s observation.Session) bool { return s.Open || s.Running > 0 }
+
+// look observes within a time, with answers of a size at most, or with small ones if
+// that is 0. It waits until there is room for them before that. Of sessions that are not
+// wanted only the tasks count.
+func (c *Client) look(ctx context.Context, size int, within time.Duration, wanted func(observation.Session) bool) look {
+	if size > 0 {
+		if err := c.room.Acquire(ctx, int64(size)); err != nil {
+			return look{err: failed(err, "wait for room for the answers of Flame")}
 		}
-		o.Sessions = sessionsOf(sessions)
-		if o.Executors, err = flame.executors(ctx); err != nil {
-			return err
-		}
-		o.Nodes, err = flame.nodes(ctx)
+		defer c.room.Release(int64(size))
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	seen := look{Observation: observation.Observation{At: c.now()}}
+	seen.err = c.within(ctx, observing(max(size, smallAnswer)), func(ctx context.Context, flame ports) (err error) {
+		seen.Observation, err = flame.observe(ctx, seen.At, wanted)
+		seen.size = flame.kept.size()
 		return err
 	})
+	if seen.err != nil {
+		seen.size = 0
+	}
+	if more := (*outgrown)(nil); errors.As(seen.err, &more) {
+		seen.size = roomFor(more.size)
+	}
+	return seen
+}
+
+// after is what is known after an observation.
+func (l look) after(before observation.Latest) observation.Latest {
+	if l.err != nil {
+		return before.Failed(l.err, l.At)
+	}
+	return before.Seen(l.Observation)
+}
+
+func (p ports) observe(ctx context.Context, at time.Time, wanted func(observation.Session) bool) (observation.Observation, error) {
+	nothing, o := observation.Observation{At: at}, observation.Observation{At: at}
+	err := p.sessions(ctx, &o, wanted)
 	if err != nil {
-		return observation.Observation{}, err
+		return nothing, err
+	}
+	if o.Executors, err = p.executors(ctx, func(observation.Executor) bool { return true }); err != nil {
+		return nothing, err
+	}
+	if o.Nodes, err = p.nodes(ctx); err != nil {
+		return nothing, err
 	}
 	return o, nil
 }
 
-func (p ports) executors(ctx context.Context) ([]observation.Executor, error) {
-	list, err := p.frontend.ListExecutor(ctx, &flamev1.ListExecutorRequest{})
+func (p ports) sessions(ctx context.Context, o *observation.Observation, wanted func(observation.Session) bool) error {
+	err := p.get(ctx, sessionList, flamev1.Frontend_ListSession_FullMethodName, &flamev1.ListSessionRequest{}, func(m *message) error {
+		return entries(m, func(f *field) error {
+			s, err := readSession(&f.message)
+			if err != nil {
+				return err
+			}
+			if !wanted(s) {
+				o.Ended += s.Ended()
+				return nil
+			}
+			p.kept.share(&s.ID)
+			p.kept.share(&s.Application)
+			o.Sessions = append(o.Sessions, s)
+			return p.kept.entry()
+		})
+	})
+	if err != nil {
+		return failed(err, "list the sessions of Flame")
+	}
+	slices.SortFunc(o.Sessions, func(a, b observation.Session) int { return cmp.Compare(a.ID, b.ID) })
+	return nil
+}
+
+// executors lists those that are wanted.
+func (p ports) executors(ctx context.Context, wanted func(observation.Executor) bool) ([]observation.Executor, error) {
+	var executors []observation.Executor
+	err := p.get(ctx, executorList, flamev1.Frontend_ListExecutor_FullMethodName, &flamev1.ListExecutorRequest{}, func(m *message) error {
+		return entries(m, func(f *field) error {
+			e, err := readExecutor(&f.message)
+			if err != nil || !wanted(e) {
+				return err
+			}
+			p.kept.share(&e.Session)
+			p.kept.share(&e.Node)
+			executors = append(executors, e)
+			return p.kept.entry()
+		})
+	})
 	if err != nil {
 		return nil, failed(err, "list the executors of Flame")
 	}
-	return executorsOf(list), nil
+	slices.SortFunc(executors, func(a, b observation.Executor) int { return cmp.Compare(a.ID, b.ID) })
+	return executors, nil
 }
 
 func (p ports) nodes(ctx context.Context) ([]observation.Node, error) {
-	list, err := p.frontend.ListNodes(ctx, &flamev1.ListNodesRequest{})
+	var nodes []observation.Node
+	err := p.get(ctx, nodeList, flamev1.Frontend_ListNodes_FullMethodName, &flamev1.ListNodesRequest{}, func(m *message) error {
+		return entries(m, func(f *field) error {
+			n, err := readNode(&f.message)
+			if err != nil {
+				return err
+			}
+			p.kept.share(&n.Name)
+			p.kept.share(&n.Arch)
+			p.kept.share(&n.OS)
+			nodes = append(nodes, n)
+			return p.kept.entry()
+		})
+	})
 	if err != nil {
 		return nil, failed(err, "list the nodes of Flame")
 	}
-	return nodesOf(list), nil
+	slices.SortFunc(nodes, func(a, b observation.Node) int { return cmp.Compare(a.Name, b.Name) })
+	return nodes, nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -25,18 +26,22 @@ var ErrNotObserved = errors.New("the cluster is not observed")
 // Observers observe the session managers of all clusters in turn, each at its
 // own interval, with a few workers: a cluster that waits for its turn costs a
 // timer and no goroutine. Those that failed last time have workers of their own,
-// so that a hundred that hang do not hold up one that answers.
+// so that a hundred that hang do not hold up one that answers, and so have those
+// that take long to answer, or answer a lot.
 //
 // They know nothing when they start. All methods may be called at any time, and
-// none but the verbs waits for Flame.
+// none but the verbs waits for Flame. No lock of all clusters is held while anything
+// is made of what one of them said: that may be a lot.
 type Observers struct {
 	dial  Dialer
 	clock clock.WithTicker
 	// random returns a number from 0 to 1.
 	random func() float64
 
-	// sound and doubtful hold the clusters whose time has come, or will come.
-	sound, doubtful workqueue.TypedDelayingInterface[types.NamespacedName]
+	// sound, doubtful and heavy hold the clusters whose time has come, or will come.
+	sound, doubtful, heavy queue
+	// room is what all answers together may take that are larger than small, in bytes.
+	room *semaphore.Weighted
 	// asked holds the clusters whose sessions have to be asked for lost tasks.
 	asked workqueue.TypedInterface[types.NamespacedName]
 	// changed holds the clusters that a reconciler has to look at.
@@ -45,19 +50,29 @@ type Observers struct {
 
 	mu       sync.Mutex
 	clusters map[types.NamespacedName]*cluster
+	// entries is how many are kept of all clusters.
+	entries int
 }
+
+type queue = workqueue.TypedDelayingInterface[types.NamespacedName]
 
 // cluster is what Observers hold of one; Observers.mu guards it.
 type cluster struct {
 	target   Target
 	client   *Client
 	interval time.Duration
-	latest   observation.Latest
+	// known stays the same when the cluster moves. Entries is how many are kept of it.
+	known   *known
+	entries int
 	// ended is when the last observation ended, took how long it took, and
 	// failures how many have failed in a row.
 	ended    time.Time
 	took     time.Duration
 	failures int
+	// waits is where it waits for its turn, and size that of its answers if they are not
+	// small.
+	waits queue
+	size  int
 	// due is when the next begins. If woken, it is now.
 	due   time.Time
 	woken bool
@@ -72,12 +87,13 @@ type cluster struct {
 // NewObservers returns observers that do nothing before they are started. Without
 // a dialer they dial TCP.
 func NewObservers(dial Dialer, clk clock.WithTicker) *Observers {
-	queue := func() workqueue.TypedDelayingInterface[types.NamespacedName] {
+	delaying := func() queue {
 		return workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[types.NamespacedName]{Clock: clk})
 	}
 	return &Observers{
 		dial: dial, clock: clk, random: rand.Float64,
-		sound: queue(), doubtful: queue(),
+		sound: delaying(), doubtful: delaying(), heavy: delaying(),
+		room:     semaphore.NewWeighted(largestAnswer),
 		asked:    workqueue.NewTyped[types.NamespacedName](),
 		changed:  workqueue.NewTyped[types.NamespacedName](),
 		events:   make(chan event.GenericEvent),
@@ -100,15 +116,14 @@ func (o *Observers) Ensure(name types.NamespacedName, target Target) error {
 	if err != nil {
 		return fmt.Errorf("observe FlameCluster %q: %w", name, err)
 	}
-	if c != nil {
-		c.stop()
-	}
-	next := &cluster{interval: Calm}
+	client.room = o.room
+	next := &cluster{target: target, client: client, interval: Calm, known: &known{}, waits: o.sound}
 	if c != nil && c.target.UID == target.UID {
-		next.interval, next.latest = c.interval, c.latest
+		next.interval, next.known, next.entries = c.interval, c.known, c.entries
 	}
-	next.target, next.client = target, client
+	o.drop(name)
 	o.clusters[name] = next
+	o.entries += next.entries
 	o.wake(name, next)
 	return nil
 }
@@ -117,21 +132,23 @@ func (o *Observers) Ensure(name types.NamespacedName, target Target) error {
 func (o *Observers) Forget(name types.NamespacedName) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c := o.clusters[name]; c != nil {
-		c.stop()
-		delete(o.clusters, name)
-	}
+	o.drop(name)
 }
 
 // Latest returns what is known of a cluster. It is the zero value, which says
 // that nothing is, for one that is not observed and one that was not yet.
 func (o *Observers) Latest(name types.NamespacedName) observation.Latest {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if c := o.clusters[name]; c != nil {
-		return c.latest
+	if c := o.find(name); c != nil {
+		return o.latest(c.known)
 	}
 	return observation.Latest{}
+}
+
+// find returns nil for a cluster that is not observed.
+func (o *Observers) find(name types.NamespacedName) *cluster {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.clusters[name]
 }
 
 // Wake has a cluster observed now, whatever its interval and its failures, and
@@ -148,7 +165,9 @@ func (o *Observers) Wake(name types.NamespacedName) {
 // who have not started the observers, and keep the time themselves.
 func (o *Observers) Observe(ctx context.Context, name types.NamespacedName) {
 	o.Wake(name)
-	o.turn(ctx, name)
+	for o.turn(ctx, name, nil) {
+		continue
+	}
 }
 
 // SetInterval sets the time between two observations of a cluster, Calm unless
@@ -166,7 +185,7 @@ func (o *Observers) SetInterval(name types.NamespacedName, interval time.Duratio
 	}
 	if due := c.ended.Add(o.pause(c)); due.Before(c.due) {
 		c.due = due
-		o.queue(c).AddAfter(name, due.Sub(o.clock.Now()))
+		c.waits.AddAfter(name, due.Sub(o.clock.Now()))
 	}
 }
 
@@ -181,27 +200,25 @@ func (o *Observers) NeedLeaderElection() bool { return true }
 func (o *Observers) wake(name types.NamespacedName, c *cluster) {
 	c.woken = true
 	if c.cancel == nil { // Otherwise the end of the observation that is under way sees to it.
-		o.queue(c).Add(name)
+		c.waits.Add(name)
 	}
-}
-
-// queue is where a cluster waits for its turn.
-func (o *Observers) queue(c *cluster) workqueue.TypedDelayingInterface[types.NamespacedName] {
-	if c.failures > 0 {
-		return o.doubtful
-	}
-	return o.sound
 }
 
 func (o *Observers) pause(c *cluster) time.Duration {
 	return pause(c.interval, c.took, c.failures, o.random())
 }
 
-func (c *cluster) stop() {
-	if c.cancel != nil {
-		c.cancel()
+// drop ends what is under way in a cluster, and takes it off the list.
+func (o *Observers) drop(name types.NamespacedName) {
+	c := o.clusters[name]
+	if c == nil {
+		return
 	}
-	if c.endAsk != nil {
-		c.endAsk()
+	for _, end := range []context.CancelFunc{c.cancel, c.endAsk} {
+		if end != nil {
+			end()
+		}
 	}
+	o.entries -= c.entries
+	delete(o.clusters, name)
 }

@@ -40,6 +40,17 @@ func TestNothingIsKnownAtFirst(t *testing.T) {
 	w.eventually(func() bool { return w.wakes("c") == 1 }, "silence is news")
 }
 
+func TestOfClosedSessionsOnlyTheTasksAreKeptUnlessSomeRun(t *testing.T) {
+	over := observation.Session{ID: "over", BatchSize: 1, Pending: 1, Succeeded: 5, Failed: 2, Cancelled: 3}
+	alsoOver := observation.Session{ID: "also over", BatchSize: 1, Succeeded: 1}
+	runs := observation.Session{ID: "runs", BatchSize: 1, Running: 1, Succeeded: 7}
+	w := newWorld(t)
+	w.observe("c", observation.Observation{Sessions: []observation.Session{over, runs, alsoOver, session("open", 0, 0)}})
+	o := w.Latest(named("c")).Observation
+	assert.Equal(t, []observation.Session{session("open", 0, 0), runs}, o.Sessions)
+	assert.Equal(t, 11, o.Ended)
+}
+
 func TestOnlyWhatMattersWakes(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", idleNode)

@@ -18,23 +18,18 @@ const (
 	// is: while Flame lists sessions it schedules nothing, so this is the share of
 	// its time that is left to it.
 	courtesy = 10
-	// shortTimeout is how long an observation may take that should take no time.
-	shortTimeout = 5 * time.Second
+	// quick is how long an observation takes at most of a cluster that is asked among
+	// those that answer at once, and soundTimeout how long it may. One that takes longer
+	// begins anew elsewhere: when a hundred clusters hang that have answered before, the
+	// others wait for a few seconds.
+	quick, soundTimeout = time.Second, 2 * time.Second
+	// heavyTimeout is how long one may take at least of a cluster that is known to answer
+	// slowly or a lot. It may take ten times as long as the last.
+	heavyTimeout = 5 * time.Second
 	// jitter is by which share a pause is shorter or longer, so that clusters
 	// that were found together are not asked together for good.
 	jitter = 0.1
 )
-
-// patience returns how long an observation may take, after one that took a time
-// or after so many failed in a row. One that answered in milliseconds and hangs
-// now is not waited for as long as one that is known to be slow; once it has
-// failed it gets all the time there is, and cannot hold up others.
-func patience(took time.Duration, failures int) time.Duration {
-	if failures > 0 {
-		return observeTimeout
-	}
-	return min(max(took*courtesy, shortTimeout), observeTimeout)
-}
 
 // pause returns how long to leave a session manager alone after an observation
 // that took a time, or after so many failed in a row. The random number is from

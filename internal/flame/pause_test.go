@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"k8s.io/utils/clock"
 )
 
 func TestPause(t *testing.T) {
@@ -37,9 +38,11 @@ func TestPause(t *testing.T) {
 }
 
 func TestPatience(t *testing.T) {
-	assert.Equal(t, 5*time.Second, patience(0, 0), "of one that was never asked")
-	assert.Equal(t, 5*time.Second, patience(3*time.Millisecond, 0))
-	assert.Equal(t, 8*time.Second, patience(800*time.Millisecond, 0))
-	assert.Equal(t, 15*time.Second, patience(14*time.Second, 0))
-	assert.Equal(t, 15*time.Second, patience(3*time.Millisecond, 1), "of one that failed")
+	o := NewObservers(nil, clock.RealClock{})
+	assert.Equal(t, 2*time.Second, o.patience(&cluster{waits: o.sound}), "of one that was never asked")
+	assert.Equal(t, 2*time.Second, o.patience(&cluster{waits: o.sound, took: 900 * time.Millisecond}))
+	assert.Equal(t, 15*time.Second, o.patience(&cluster{waits: o.doubtful}), "of one that failed, or took too long there")
+	assert.Equal(t, 5*time.Second, o.patience(&cluster{waits: o.heavy, took: 3 * time.Millisecond}), "of one that answers a lot")
+	assert.Equal(t, 11*time.Second, o.patience(&cluster{waits: o.heavy, took: 1100 * time.Millisecond}), "of a slow one")
+	assert.Equal(t, 15*time.Second, o.patience(&cluster{waits: o.heavy, took: 14 * time.Second}))
 }

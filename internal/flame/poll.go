@@ -5,7 +5,9 @@ package flame
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,8 +23,11 @@ const (
 	// more would only hold more answers in memory at the same time.
 	soundWorkers = 24
 	// doubtfulWorkers is how many of those that failed are asked at once. One that
-	// hangs takes a worker for the whole of observeTimeout.
-	doubtfulWorkers = 8
+	// hangs takes a worker for the whole of observeTimeout, and of a hundred of them
+	// each has its turn within a minute.
+	doubtfulWorkers = 24
+	// heavyWorkers is how many are asked at once that answer slowly, or a lot.
+	heavyWorkers = 8
 	// askWorkers is how many are asked for lost tasks at once.
 	askWorkers = 2
 )
@@ -30,13 +35,14 @@ const (
 // Start observes until the context ends, and returns when all is quiet again.
 func (o *Observers) Start(ctx context.Context) error {
 	var group sync.WaitGroup
-	work := func(workers int, queue workqueue.TypedDelayingInterface[types.NamespacedName]) {
+	work := func(workers int, waiting queue) {
 		for range workers {
-			group.Go(func() { each(queue, func(name types.NamespacedName) { o.turn(ctx, name) }) })
+			group.Go(func() { each(waiting, func(name types.NamespacedName) { o.turn(ctx, name, waiting) }) })
 		}
 	}
 	work(soundWorkers, o.sound)
 	work(doubtfulWorkers, o.doubtful)
+	work(heavyWorkers, o.heavy)
 	for range askWorkers {
 		group.Go(func() { each(o.asked, func(name types.NamespacedName) { o.askLost(ctx, name) }) })
 	}
@@ -45,6 +51,7 @@ func (o *Observers) Start(ctx context.Context) error {
 	<-ctx.Done()
 	o.sound.ShutDown()
 	o.doubtful.ShutDown()
+	o.heavy.ShutDown()
 	o.asked.ShutDown()
 	o.changed.ShutDown()
 	group.Wait()
@@ -73,30 +80,24 @@ func (o *Observers) announce(ctx context.Context, name types.NamespacedName) {
 	}
 }
 
-// turn observes a cluster whose turn has come, and sets the next.
-func (o *Observers) turn(ctx context.Context, name types.NamespacedName) {
-	c, ctx := o.begin(ctx, name)
+// turn observes a cluster that has waited for its turn in a queue, and sets the next.
+// It reports whether the cluster has to be observed once more to know anything.
+func (o *Observers) turn(ctx context.Context, name types.NamespacedName, waited queue) (again bool) {
+	c, ctx := o.begin(ctx, name, waited)
 	if c == nil {
-		return
+		return false
 	}
-	began := o.clock.Now()
-	seen, err := c.observe(ctx)
-	seen.At = began
-	if ctx.Err() == nil { // Otherwise it was forgotten, moved or all ends.
-		o.end(name, c, seen, err)
+	// Until its end nobody else changes what is read here.
+	seen := c.client.look(ctx, c.size, o.patience(c), isAtWork)
+	if ctx.Err() != nil { // It was forgotten, moved or all ends.
+		return false
 	}
+	return o.end(name, c, seen)
 }
 
-// observe reads what only begin and end change, between which it is called.
-func (c *cluster) observe(ctx context.Context) (observation.Observation, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience(c.took, c.failures))
-	defer cancel()
-	return c.client.Observe(ctx)
-}
-
-// begin returns nothing if it is not time yet, or an observation is under way,
-// which sees to it that another follows.
-func (o *Observers) begin(ctx context.Context, name types.NamespacedName) (*cluster, context.Context) {
+// begin returns nothing if it is not time yet, an observation is under way, which sees
+// to it that another follows, or the cluster belongs into another queue.
+func (o *Observers) begin(ctx context.Context, name types.NamespacedName, waited queue) (*cluster, context.Context) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.clusters[name]
@@ -105,7 +106,11 @@ func (o *Observers) begin(ctx context.Context, name types.NamespacedName) (*clus
 	}
 	if early := c.due.Sub(o.clock.Now()); early > 0 && !c.woken {
 		// A queue keeps only the earliest of the times that it was given.
-		o.queue(c).AddAfter(name, early)
+		c.waits.AddAfter(name, early)
+		return nil, nil
+	}
+	if waited != nil && waited != c.waits {
+		c.waits.Add(name)
 		return nil, nil
 	}
 	c.woken = false
@@ -113,33 +118,96 @@ func (o *Observers) begin(ctx context.Context, name types.NamespacedName) (*clus
 	return c, ctx
 }
 
-func (o *Observers) end(name types.NamespacedName, c *cluster, seen observation.Observation, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// end takes in an observation, and reports whether another has to follow at once. What
+// follows from it is worked out before anything is locked that others need.
+func (o *Observers) end(name types.NamespacedName, c *cluster, seen look) (again bool) {
+	seen.took = o.clock.Now().Sub(seen.At)
+	if seen.more = o.asksForMore(c, seen); seen.more {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.settle(name, c, seen)
+		return true
+	}
+	if seen.err == nil {
+		seen.err = o.admit(name, c, len(seen.Sessions)+len(seen.Executors)+len(seen.Nodes))
+	}
+	o.learn(c.known, seen.after, func(news bool) {
+		o.settle(name, c, seen)
+		if news && o.clusters[name] == c {
+			o.changed.Add(name)
+		}
+	})
+	return false
+}
+
+// settle sets the next observation after one.
+func (o *Observers) settle(name types.NamespacedName, c *cluster, seen look) {
 	c.cancel()
 	c.cancel = nil
 	if o.clusters[name] != c {
 		return
 	}
-	before := c.latest
-	c.ended = o.clock.Now()
-	c.took = c.ended.Sub(seen.At)
-	if err != nil {
-		c.failures++
-		c.latest = before.Failed(err, seen.At)
-	} else {
-		c.failures = 0
-		c.latest = before.Seen(seen)
+	c.ended, c.took = seen.At.Add(seen.took), seen.took
+	o.judge(c, seen)
+	if seen.err == nil {
 		o.asked.Add(name)
 	}
-	if observation.Changed(before, c.latest) {
-		o.changed.Add(name)
-	}
 	if c.woken {
-		o.queue(c).Add(name)
+		c.waits.Add(name)
 		return
 	}
-	wait := o.pause(c)
-	c.due = c.ended.Add(wait)
-	o.queue(c).AddAfter(name, wait)
+	c.due = c.ended.Add(o.pause(c))
+	c.waits.AddAfter(name, c.due.Sub(o.clock.Now()))
+}
+
+// admit makes room for as many entries as are to be kept of a cluster, in place of those
+// that are.
+func (o *Observers) admit(name types.NamespacedName, c *cluster, entries int) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	together := o.entries - c.entries + entries
+	switch {
+	case o.clusters[name] != c: // Nobody will ask for them.
+		return nil
+	case entries > undisputed && together > mostOfAll:
+		return errCrowded
+	}
+	c.entries, o.entries = entries, together
+	return nil
+}
+
+// asksForMore reports whether an observation failed only for want of room or of time,
+// of which there is more where that holds up nobody.
+func (o *Observers) asksForMore(c *cluster, seen look) bool {
+	return errors.Is(seen.err, errOutgrown) || c.waits == o.sound && errors.Is(seen.err, observation.ErrTimeout)
+}
+
+// judge decides from an observation where the cluster waits for the next, which is now
+// if this one asks for more.
+func (o *Observers) judge(c *cluster, seen look) {
+	c.size = seen.size
+	switch {
+	case seen.more && seen.size > 0:
+		c.waits, c.woken = o.heavy, true
+	case seen.more:
+		c.waits, c.woken = o.doubtful, true
+	case seen.err != nil:
+		c.waits, c.size, c.failures = o.doubtful, 0, c.failures+1
+	case seen.size > 0 || c.took > quick:
+		c.waits, c.failures = o.heavy, 0
+	default:
+		c.waits, c.failures = o.sound, 0
+	}
+}
+
+// patience is how long an observation of a cluster may take.
+func (o *Observers) patience(c *cluster) time.Duration {
+	switch c.waits {
+	case o.sound:
+		return soundTimeout
+	case o.heavy:
+		return min(max(c.took*courtesy, heavyTimeout), observeTimeout)
+	default:
+		return observeTimeout
+	}
 }

@@ -39,38 +39,51 @@ var (
 //
 // Flame workaround: unbind-what-runs
 func (c *Client) Unbind(ctx context.Context, executor string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
-		executors, err := flame.executors(ctx)
+	return c.with(ctx, func(ctx context.Context, flame ports) error {
+		named, err := flame.executors(ctx, func(e observation.Executor) bool { return e.ID == executor })
 		if err != nil {
 			return err
 		}
-		for _, e := range executors {
-			if e.ID == executor && e.State == observation.Bound {
-				return flame.unbind(ctx, e, executors)
-			}
+		if len(named) != 1 || named[0].State != observation.Bound {
+			return fmt.Errorf("unbind executor %q: %w", executor, ErrMayWait)
 		}
-		return fmt.Errorf("unbind executor %q: %w", executor, ErrMayWait)
+		return flame.unbind(ctx, named[0])
 	})
 }
 
 // unbind compares the session with its executors, which have to be the same
 // before and after it was looked at: one that came or went in between would make
 // the count right by accident.
-func (p ports) unbind(ctx context.Context, e observation.Executor, before []observation.Executor) error {
-	session, err := p.frontend.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: e.Session})
-	if err != nil {
-		return failed(err, "get session %q", e.Session)
-	}
-	executors, err := p.executors(ctx)
+func (p ports) unbind(ctx context.Context, e observation.Executor) error {
+	colleague := func(other observation.Executor) bool { return other.Session == e.Session }
+	before, err := p.executors(ctx, colleague)
 	if err != nil {
 		return err
 	}
-	o := observation.Observation{Sessions: []observation.Session{sessionOf(session)}, Executors: executors}
-	if o.Work()[e.ID] != observation.RunsTask || !slices.Equal(before, executors) {
+	session, err := p.session(ctx, e.Session)
+	if err != nil {
+		return failed(err, "get session %q", e.Session)
+	}
+	after, err := p.executors(ctx, colleague)
+	if err != nil {
+		return err
+	}
+	o := observation.Observation{Sessions: []observation.Session{session}, Executors: after}
+	if o.Work()[e.ID] != observation.RunsTask || !slices.Equal(before, after) {
 		return fmt.Errorf("unbind executor %q: %w", e.ID, ErrMayWait)
 	}
 	result, err := p.backend.UnbindExecutor(ctx, &flamev1.UnbindExecutorRequest{ExecutorId: e.ID})
 	return answered(result, err, "unbind executor %q", e.ID)
+}
+
+// session returns the error of the call as it is.
+func (p ports) session(ctx context.Context, id string) (session observation.Session, err error) {
+	request := &flamev1.GetSessionRequest{SessionId: id}
+	err = p.get(ctx, oneSession, flamev1.Frontend_GetSession_FullMethodName, request, func(m *message) (err error) {
+		session, err = readSession(m)
+		return err
+	})
+	return session, err
 }
 
 // Release lets Flame forget a node that it has given up. It forgets neither the
@@ -80,14 +93,14 @@ func (p ports) unbind(ctx context.Context, e observation.Executor, before []obse
 //
 // Flame workaround: release
 func (c *Client) Release(ctx context.Context, node string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+	return c.with(ctx, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)
 		switch {
 		case err != nil:
 			return err
-		case known == nil:
+		case known.listed == nil:
 			return nil
-		case known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_NOT_READY:
+		case known.State != observation.NotReady:
 			return fmt.Errorf("release node %q: %w", node, ErrNotGivenUp)
 		case len(held) > 0:
 			return fmt.Errorf("release node %q: %w", node, ErrHoldsExecutors)
@@ -108,15 +121,15 @@ func (p ports) release(ctx context.Context, node string) error {
 //
 // Flame workaround: resync
 func (c *Client) Resync(ctx context.Context, node string) error {
-	return c.with(ctx, verbTimeout, func(ctx context.Context, flame ports) error {
+	return c.with(ctx, func(ctx context.Context, flame ports) error {
 		known, held, err := flame.look(ctx, node)
 		if err != nil {
 			return err
 		}
-		if known.GetStatus().GetState() != flamev1.NodeState_NODE_STATE_READY {
+		if known.State != observation.Ready {
 			return fmt.Errorf("register node %q again: %w", node, ErrNotReady)
 		}
-		return flame.register(ctx, known, held)
+		return flame.register(ctx, known.listed, held)
 	})
 }
 
