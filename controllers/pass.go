@@ -254,7 +254,7 @@ func (p *pass) act(ctx context.Context) error {
 		return p.sort(everything, err)
 	}
 	return errors.Join(
-		p.sort(flamev1alpha1.ComponentSessionManager, p.stepSessionManager(ctx)),
+		p.stepSessionManager(ctx),
 		p.sort(flamev1alpha1.ComponentExecutorManager, p.stepNodes(ctx)),
 		p.sort(flamev1alpha1.ComponentExecutorManager, p.stepExecutorManagers(ctx)),
 		p.sort(flamev1alpha1.ComponentObjectCache, p.stepObjectCache(ctx)),

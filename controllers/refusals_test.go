@@ -20,6 +20,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -106,17 +107,18 @@ func (h *harness) webhook(code int32) (*admissionregistrationv1.ValidatingWebhoo
 
 var podRule = admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}}
 
-// policy refuses pods without a label that nobody sets.
-func (h *harness) policy() *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+// policy refuses objects without a label that nobody sets, pods for instance, of which a
+// trial is one.
+func (h *harness) policy(rule admissionregistrationv1.Rule, trial client.Object) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
 	h.Helper()
 	h.have(&admissionregistrationv1.ValidatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "label-" + h.namespace},
 		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
 			MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
-				RuleWithOperations: admissionregistrationv1.RuleWithOperations{Operations: []admissionregistrationv1.OperationType{"CREATE"}, Rule: podRule},
+				RuleWithOperations: admissionregistrationv1.RuleWithOperations{Operations: []admissionregistrationv1.OperationType{"CREATE"}, Rule: rule},
 			}}},
 			Validations: []admissionregistrationv1.Validation{{
-				Expression: "'cost-centre' in object.metadata.labels", Message: "pods here need the label cost-centre",
+				Expression: "has(object.metadata.labels) && 'cost-centre' in object.metadata.labels", Message: "it needs the label cost-centre",
 			}},
 		},
 	})
@@ -129,16 +131,28 @@ func (h *harness) policy() *admissionregistrationv1.ValidatingAdmissionPolicyBin
 		},
 	}
 	h.have(binding)
+	h.await(trial, true)
 	return binding
 }
 
-// awaitRefusals waits until pods are refused, or are not: what refuses them takes a moment.
+// await waits until an object is refused, or is not: what refuses it takes a moment.
+func (h *harness) await(object client.Object, refused bool) {
+	h.Helper()
+	object.SetNamespace(h.namespace)
+	object.SetName("trial")
+	h.eventually("it is refused as it should be", func() bool {
+		return (h.live.Create(h.Context(), object.DeepCopyObject().(client.Object), client.DryRunAll) != nil) == refused
+	})
+}
+
+// awaitRefusals waits until pods are refused, or are not.
 func (h *harness) awaitRefusals(refused bool) {
 	h.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "trial"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
-	h.eventually("pods are refused as they should be", func() bool {
-		return (h.live.Create(h.Context(), pod.DeepCopy(), client.DryRunAll) != nil) == refused
-	})
+	h.await(trialPod(), refused)
+}
+
+func trialPod() *corev1.Pod {
+	return &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
 }
 
 // Whoever refuses what a cluster needs, with whatever code, is named; the spec is not
@@ -190,10 +204,9 @@ func TestRefusals(t *testing.T) {
 		},
 		"a policy": {
 			func(h *harness, _ *flamev1alpha1.FlameCluster) func() {
-				binding := h.policy()
-				h.awaitRefusals(true)
+				binding := h.policy(podRule, trialPod())
 				return func() { h.lose(binding); h.awaitRefusals(false) }
-			}, []string{`the ValidatingAdmissionPolicy "label-`, "refuses it: pods here need the label cost-centre"},
+			}, []string{`the ValidatingAdmissionPolicy "label-`, "refuses it: it needs the label cost-centre"},
 		},
 		"a webhook that calls it a conflict": {
 			func(h *harness, _ *flamev1alpha1.FlameCluster) func() {
@@ -284,6 +297,61 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What is optional holds up nothing that is vital.
+func TestASessionManagerIsMadeAgainWhateverIsRefusedBesideIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		refuse func(*harness, *flamev1alpha1.FlameCluster)
+		says   []string
+	}{
+		"a claim that cannot grow": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) {
+				h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+					s.SessionManager.Storage.VolumeClaimTemplate.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("2Gi")
+				})
+			}, []string{`apply PersistentVolumeClaim "c-session-manager": the API server refuses it`, "immutable"},
+		},
+		"a budget that a policy does not let pass": {
+			func(h *harness, _ *flamev1alpha1.FlameCluster) {
+				h.policy(admissionregistrationv1.Rule{APIGroups: []string{"policy"}, APIVersions: []string{"v1"}, Resources: []string{"poddisruptionbudgets"}},
+					&policyv1.PodDisruptionBudget{})
+				h.lose(h.get(&policyv1.PodDisruptionBudget{}, "c-session-manager"))
+			}, []string{`apply PodDisruptionBudget "c-session-manager": the ValidatingAdmissionPolicy`},
+		},
+		"a Service that a policy does not let pass": {
+			func(h *harness, _ *flamev1alpha1.FlameCluster) {
+				h.policy(admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"services"}},
+					&corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}})
+				h.lose(h.get(&corev1.Service{}, "c-session-manager"))
+			}, []string{`apply Service "c-session-manager": the ValidatingAdmissionPolicy`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			cluster := h.create(withEverything)
+			h.settle(cluster)
+			c.refuse(h, cluster)
+			old := h.sessionManager(cluster)
+			require.NoError(t, h.live.Delete(t.Context(), old, client.GracePeriodSeconds(0)))
+			for range 6 {
+				_, err := h.step(cluster)
+				require.NoError(t, err)
+				h.runPods()
+				h.now = h.now.Add(10 * time.Second)
+			}
+			again := h.sessionManager(cluster)
+			require.NotNil(t, again, "it is made again")
+			assert.NotEqual(t, old.UID, again.UID)
+			progressing := conditionIn(t, cluster, flamev1alpha1.ConditionProgressing)
+			assert.Equal(t, flamev1alpha1.ReasonRefused, progressing.Reason)
+			for _, words := range c.says {
+				assert.Contains(t, progressing.Message, words)
+			}
+			assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+			assert.Equal(t, metav1.ConditionTrue, conditionIn(t, cluster, flamev1alpha1.ConditionSpecValid).Status)
+		})
+	}
+}
+
 // The StatefulSet's controller tells nobody but events that it was refused, and waits for
 // longer and longer before it tries again.
 func TestAnObjectCacheThatIsRefusedIsToldAndWoken(t *testing.T) {
@@ -295,8 +363,7 @@ func TestAnObjectCacheThatIsRefusedIsToldAndWoken(t *testing.T) {
 	before := set.DeepCopy()
 	set.Status.ObservedGeneration = set.Generation // It does not run here.
 	require.NoError(t, h.live.Status().Patch(t.Context(), set, client.MergeFrom(before)))
-	binding := h.policy()
-	h.awaitRefusals(true)
+	binding := h.policy(podRule, trialPod())
 
 	result, err := h.step(cluster)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -20,22 +21,39 @@ import (
 	"github.com/xflops/flame-operator/internal/sessionmanager"
 )
 
-// stepSessionManager applies what belongs to the session manager and takes its
-// pod one step towards what is wanted.
+// stepSessionManager applies what belongs to the session manager and takes its pod one
+// step towards what is wanted. A claim that cannot grow, or a budget that is refused,
+// keeps no pod from being looked after. A name that is somebody else's does: the pod
+// would mount their claim.
 func (p *pass) stepSessionManager(ctx context.Context) error {
-	// A claim that is no longer wanted stays: it holds what users may want back.
-	if claim := p.objects.SessionManagerClaim; claim != nil {
-		if err := p.Applier.Adopt(ctx, p.cluster, claim, &corev1.PersistentVolumeClaim{}); err != nil {
-			return err
+	var errs []error
+	for _, apply := range []func(context.Context) error{p.applyClaim, p.applySessionManagerService, p.applyBudget, p.stepSessionManagerPod} {
+		errs = append(errs, p.sort(flamev1alpha1.ComponentSessionManager, apply(ctx)))
+		if p.facts.Missing != nil {
+			break
 		}
 	}
-	name := naming.SessionManager(p.cluster.Name)
-	if err := ensure(ctx, p, p.objects.SessionManagerService, &corev1.Service{}, name); err != nil {
-		return err
+	return errors.Join(errs...)
+}
+
+// applyClaim leaves a claim alone that is no longer wanted: it holds what users may want
+// back.
+func (p *pass) applyClaim(ctx context.Context) error {
+	if p.objects.SessionManagerClaim == nil {
+		return nil
 	}
-	if err := ensure(ctx, p, p.objects.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, name); err != nil {
-		return err
-	}
+	return p.Applier.Adopt(ctx, p.cluster, p.objects.SessionManagerClaim, &corev1.PersistentVolumeClaim{})
+}
+
+func (p *pass) applySessionManagerService(ctx context.Context) error {
+	return ensure(ctx, p, p.objects.SessionManagerService, &corev1.Service{}, naming.SessionManager(p.cluster.Name))
+}
+
+func (p *pass) applyBudget(ctx context.Context) error {
+	return ensure(ctx, p, p.objects.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, naming.SessionManager(p.cluster.Name))
+}
+
+func (p *pass) stepSessionManagerPod(ctx context.Context) error {
 	p.noteLeaving()
 	step := sessionmanager.Next(sessionManagerFacts(p.facts.SessionManager), p.facts.SessionManagerHash, p.cluster.Spec.Suspend, p.facts.Now)
 	if err := p.takeStep(ctx, step); err != nil {

@@ -85,6 +85,8 @@ func (c *computation) sessionManagerHealth() health {
 	}
 	h := podHealth(pod)
 	switch stuck := c.stuck(); {
+	case blocked && !h.ready() && !h.failed(): // A claim that is refused, for which the pod waits.
+		return obstacle
 	case h.ready() && c.silent():
 		return health{flamev1alpha1.ReasonFlameSilent, "does not answer the operator: " + sayWhy(c.Flame.Err)}
 	case h.ready() && stuck != "":

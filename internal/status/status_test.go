@@ -212,6 +212,20 @@ func TestStateAndConditionsFollowThePods(t *testing.T) {
 			state: flamev1alpha1.StatePending, message: "the session manager waits: a policy refuses it",
 			conditions: map[string]string{"Progressing": "True Refused", "SessionManagerReady": "False Refused", "ExecutorsReady": "False Refused"},
 		},
+		"a session manager that waits for a claim that is refused": {
+			facts: with(facts(ptr.To(pod(unschedulable))), func(f *Facts) {
+				f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentSessionManager, Refused: true, Err: errors.New("a quota refuses the claim")}}
+			}),
+			state: flamev1alpha1.StatePending, message: "the session manager waits: a quota refuses the claim",
+			conditions: map[string]string{"SessionManagerReady": "False Refused"},
+		},
+		"a session manager that crashes beside a budget that is refused": {
+			facts: with(facts(ptr.To(pod(waiting("CrashLoopBackOff", "")))), func(f *Facts) {
+				f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentSessionManager, Refused: true, Err: errors.New("a policy refuses the budget")}}
+			}),
+			state: flamev1alpha1.StateFailed, message: "the session manager crashes: restarted 4 times, last ended with exit code 0, which is how Flame ends on some errors; see its log",
+			conditions: map[string]string{"SessionManagerReady": "False Crashing"},
+		},
 		"a replacement of the session manager that is refused": {
 			facts: with(facts(ptr.To(pod(ready, outdated)), pod(ready)), func(f *Facts) {
 				f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentSessionManager, Refused: true, Err: errors.New("a policy refuses it")}}
