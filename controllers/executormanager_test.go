@@ -120,6 +120,34 @@ func TestFailedExecutorManagersAreReplacedSlowerAndSlower(t *testing.T) {
 	assert.Contains(t, cluster.Status.Message, "ended with exit code 1")
 }
 
+// A sidecar that runs on keeps the phase of a pod Running, and would have the time that
+// an executor manager gets to end its tasks.
+func TestAnExecutorManagerThatEndsBesideASidecarIsReplaced(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	dead := h.executors()[0]
+	require.NoError(t, h.live.SubResource("binding").Create(t.Context(), &dead, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}))
+	require.NoError(t, h.live.Get(t.Context(), client.ObjectKeyFromObject(&dead), &dead))
+	status := *dead.Status.DeepCopy()
+	at := metav1.NewTime(h.now)
+	status.Conditions = nil
+	status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, StartedAt: at, FinishedAt: at}}
+	status.ContainerStatuses = append(status.ContainerStatuses, corev1.ContainerStatus{
+		Name: "sidecar", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at}},
+	})
+	h.setStatus(&dead, status)
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	require.Len(t, h.executors(), 2, "another takes its place")
+	require.NoError(t, h.live.Get(t.Context(), client.ObjectKeyFromObject(&dead), &dead))
+	require.NotNil(t, dead.DeletionTimestamp)
+	assert.EqualValues(t, 1, *dead.DeletionGracePeriodSeconds, "there is no task to wait for")
+	h.settle(cluster)
+	assert.Len(t, h.executors(), 1)
+	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+}
+
 func TestAnUpdateSurgesAndRetires(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)

@@ -72,12 +72,16 @@ func (p *pass) executorFacts() []executors.Pod {
 			Scheduled:   pod.Spec.NodeName != "",
 			Ready:       !since.IsZero(),
 			Connected:   hasStarted(pod, flamev1alpha1.ComponentExecutorManager),
-			Finished:    status.Finished(pod),
+			Finished:    status.Ended(pod),
 			Terminating: pod.DeletionTimestamp != nil,
 			LostSince:   p.lost[pod.Name].Since,
 			Useless:     p.lost[pod.Name].Useless,
 			Work:        flames.of(pod, times.started),
 			Failures:    failures(pod),
+		}
+		if status.Ended(pod) && !status.Finished(pod) {
+			// What runs beside it has no task to end, and would get the time for it.
+			facts[i].LostSince, facts[i].Useless = times.finished, true
 		}
 		if pod.DeletionTimestamp != nil {
 			facts[i].DrainsUntil = pod.DeletionTimestamp.Time

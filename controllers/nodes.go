@@ -195,7 +195,7 @@ func deletedAt(pod *corev1.Pod) time.Time {
 
 // processOf says what is known of the process of a pod that exists.
 func processOf(pod *corev1.Pod) nodes.Process {
-	if status.Finished(pod) || !timesOf(pod, flamev1alpha1.ComponentExecutorManager).finished.IsZero() {
+	if status.Ended(pod) {
 		return nodes.Ended
 	}
 	return nodes.Alive

@@ -106,7 +106,7 @@ func (p *pass) podsForScale() []autoscale.Pod {
 	}
 	var pods []autoscale.Pod
 	for _, pod := range p.facts.ExecutorManagers {
-		if pod.DeletionTimestamp == nil && !status.Finished(pod) {
+		if pod.DeletionTimestamp == nil && !status.Ended(pod) {
 			pods = append(pods, autoscale.Pod{Name: pod.Name, Ready: !readySince(pod).IsZero(), Room: rooms[pod.Name]})
 		}
 	}

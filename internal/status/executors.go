@@ -28,7 +28,7 @@ func countExecutors(f Facts) executors {
 		}
 		h := podHealth(pod)
 		updated := pod.Annotations[flamev1alpha1.AnnotationTemplateHash] == f.ExecutorManagerHash
-		e.count(h, Finished(pod), updated)
+		e.count(h, Ended(pod), updated)
 		if h.severity() > e.worst.severity() || h.severity() == e.worst.severity() && h.message < e.worst.message {
 			e.worst = h
 		}

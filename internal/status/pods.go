@@ -4,6 +4,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -43,7 +44,7 @@ func (h health) severity() int {
 
 // podHealth says how a pod is.
 func podHealth(pod *corev1.Pod) health {
-	if Finished(pod) {
+	if Ended(pod) {
 		return finishedHealth(pod)
 	}
 	if pod.DeletionTimestamp != nil {
@@ -73,12 +74,14 @@ func finishedHealth(pod *corev1.Pod) health {
 	if pod.Status.Reason != "" {
 		return health{flamev1alpha1.ReasonCrashing, fmt.Sprintf("failed: %s: %s", pod.Status.Reason, withoutName(pod.Status.Message, pod))}
 	}
+	ended := executorManagerEnd(pod)
 	for _, container := range pod.Status.ContainerStatuses {
-		if ended := container.State.Terminated; ended != nil {
-			return health{flamev1alpha1.ReasonCrashing, "failed: " + exit(ended)}
-		}
+		ended = cmp.Or(ended, container.State.Terminated)
 	}
-	return health{flamev1alpha1.ReasonCrashing, "failed"}
+	if ended == nil {
+		return health{flamev1alpha1.ReasonCrashing, "failed"}
+	}
+	return health{flamev1alpha1.ReasonCrashing, "failed: " + exit(ended)}
 }
 
 // waitingHealth is that of a pod one of whose containers cannot run.
@@ -133,6 +136,22 @@ func exit(ended *corev1.ContainerStateTerminated) string {
 // Finished reports whether a pod has ended for good, whatever its exit code.
 func Finished(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+}
+
+// Ended reports whether a pod does nothing any more: it has finished, or is that of an
+// executor manager whose container has. Its pod goes on for as long as a sidecar does.
+// Containers of the other components are started again in their pods.
+func Ended(pod *corev1.Pod) bool { return Finished(pod) || executorManagerEnd(pod) != nil }
+
+// executorManagerEnd is how the container of an executor manager ended, by its kubelet's
+// word; nil if it has not, or there is none.
+func executorManagerEnd(pod *corev1.Pod) *corev1.ContainerStateTerminated {
+	for _, container := range pod.Status.ContainerStatuses {
+		if container.Name == flamev1alpha1.ComponentExecutorManager {
+			return container.State.Terminated
+		}
+	}
+	return nil
 }
 
 func condition(pod *corev1.Pod, kind corev1.PodConditionType) corev1.ConditionStatus {

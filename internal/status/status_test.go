@@ -74,6 +74,14 @@ func failed(code int32, reason string) change {
 	}
 }
 
+func endedBesideASidecar(p *corev1.Pod) {
+	p.Status.Phase = corev1.PodRunning
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{
+		{Name: "a-sidecar", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+		{Name: "executor-manager", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}}},
+	}
+}
+
 func evicted(p *corev1.Pod) {
 	p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted"
 	p.Status.Message = "Pod c-executor-manager-abcde used too much"
@@ -146,6 +154,11 @@ func TestStateAndConditionsFollowThePods(t *testing.T) {
 			facts: facts(ptr.To(pod(ready)), pod(failed(1, "Error")), pod(failed(137, "OOMKilled"))), spec: replicas(2), state: flamev1alpha1.StateFailed,
 			message:    "0 of 2 executor managers are ready: one failed: ended with exit code 1",
 			conditions: map[string]string{"ExecutorsReady": "False Crashing"},
+		},
+		"an executor manager that has ended beside a sidecar that runs": {
+			facts: facts(ptr.To(pod(ready)), pod(ready), pod(endedBesideASidecar)), spec: replicas(2), state: flamev1alpha1.StateRunning,
+			message:    "1 of 2 executor managers are ready: one failed: ended with exit code 137 (OOMKilled)",
+			conditions: map[string]string{"ExecutorsReady": "False Crashing", "Progressing": "True Scaling"},
 		},
 		"one of two executor managers fails": {
 			facts: facts(ptr.To(pod(ready)), pod(ready), pod(failed(137, "OOMKilled"))), spec: replicas(2), state: flamev1alpha1.StateRunning,

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
@@ -93,6 +95,29 @@ func TestForceDeletedExecutorManagerIsReplacedInItsWork(t *testing.T) {
 			assert.True(t, c.Has(t, executors, 2).Overlaps(before), "the other one is not concerned")
 		})
 	}
+}
+
+// A container beside an executor manager that ends keeps the phase of its pod Running.
+func TestAnExecutorManagerThatDiesBesideASidecarIsReplaced(t *testing.T) {
+	t.Parallel()
+	c := create(t, newNamespace(t), "flame", func(spec *flamev1alpha1.FlameClusterSpec) {
+		spec.ExecutorManager.PodTemplate = &runtime.RawExtension{Raw: []byte(`{"spec": {"containers": [{
+			"name": "sidecar", "image": "` + standIn + `", "command": ["/bin/bash", "-c", "trap 'exit 0' TERM; while true; do sleep 1; done"],
+			"securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}]}}`)}
+	})
+	c.Settled(t)
+	before := executorsOf(t, c)
+	dead := anyOf(before)
+	kill(t, c.Namespace, dead, executors, "flame-executor-manager")
+	replacementIn(t, c, before)
+	eventually(t, "the pod of the dead one is gone", func(ctx context.Context) error {
+		err := k8s.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: dead}, &corev1.Pod{})
+		if err == nil {
+			return fmt.Errorf("%s is there", dead)
+		}
+		return client.IgnoreNotFound(err)
+	})
+	c.Settled(t)
 }
 
 // haveWork checks that each executor manager runs as many tasks as it can.
