@@ -4,6 +4,10 @@
 package desired
 
 import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
@@ -39,9 +43,15 @@ func Selector(cluster *flamev1alpha1.FlameCluster, component string) map[string]
 // while it is being updated.
 func (b builder) podLabels(component string) map[string]string {
 	labels := Labels(b.cluster, component)
-	labels[flamev1alpha1.LabelVersion] = b.version.String()
+	labels[flamev1alpha1.LabelVersion] = labelValue(b.version.String())
 	if component == flamev1alpha1.ComponentSessionManager {
 		labels[flamev1alpha1.LabelServing] = "true"
 	}
 	return labels
+}
+
+// labelValue makes a version fit into a label, which is shorter and knows no plus.
+func labelValue(version string) string {
+	value := strings.ReplaceAll(version, "+", "_")
+	return strings.TrimRight(value[:min(len(value), validation.LabelValueMaxLength)], "-_.")
 }

@@ -26,6 +26,13 @@ func overlay(p parts, template *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec
 	}
 	field := specField(p.component) + ".podTemplate"
 	patch := p.settings.PodTemplate.Raw
+	var fields any
+	if err := json.Unmarshal(patch, &fields); err != nil {
+		return nil, Invalid("%s is no pod template: %v", field, err)
+	}
+	if empty := emptyElement(fields); empty != "" {
+		return nil, Invalid("%s%s is null, where a list has no empty element: remove it", field, empty)
+	}
 	strict, err := utiljson.UnmarshalStrict(patch, &corev1.PodTemplateSpec{})
 	if err != nil {
 		return nil, Invalid("%s is no pod template: %v", field, err)
@@ -52,6 +59,29 @@ func overlay(p parts, template *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec
 		return nil, &InvalidSpecError{Problems: problems}
 	}
 	return result, nil
+}
+
+// emptyElement returns the path of the first element of a list that is null, in the
+// order of names. Unlike a field that is null, which a patch removes, it means nothing.
+func emptyElement(value any) string {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			if below := emptyElement(value[name]); below != "" {
+				return "." + name + below
+			}
+		}
+	case []any:
+		for i, element := range value {
+			if element == nil {
+				return fmt.Sprintf("[%d]", i)
+			}
+			if below := emptyElement(element); below != "" {
+				return fmt.Sprintf("[%d]%s", i, below)
+			}
+		}
+	}
+	return ""
 }
 
 // specField is the field of the spec that describes a component.

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -118,6 +119,14 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 			overlayOf("executorManager", `{"spec": {"nodeSelektor": {"a": "b"}}}`),
 			`executorManager.podTemplate: unknown field "spec.nodeSelektor"`,
 		},
+		"an overlay with an element that is null": {
+			overlayOf("executorManager", `{"spec": {"containers": [null], "hostname": null}}`),
+			"executorManager.podTemplate.spec.containers[0] is null, where a list has no empty element: remove it",
+		},
+		"an overlay with an element that is null, further down": {
+			overlayOf("objectCache", `{"spec": {"containers": [{"name": "object-cache", "env": [{"name": "a"}, null]}]}}`),
+			"objectCache.podTemplate.spec.containers[0].env[1] is null",
+		},
 		"an overlay that is no pod template": {
 			overlayOf("executorManager", `{"spec": {"containers": "none"}}`),
 			"executorManager.podTemplate is no pod template",
@@ -210,6 +219,22 @@ func TestTheLargestExecutorManagersHaveTheLimitsThatTheyAskFor(t *testing.T) {
 			require.ErrorContains(t, err, "lower either")
 			*quantity = before
 		}
+	}
+}
+
+func TestAVersionFitsIntoItsLabel(t *testing.T) {
+	for version, want := range map[string]string{
+		"0.6.0":            "0.6.0",
+		"0.6.0-rc.1+abc.2": "0.6.0-rc.1_abc.2",
+		"0.6.0-142-g0d7a831b23a5-feature-session-manager-rework-with-a--long-name": "0.6.0-142-g0d7a831b23a5-feature-session-manager-rework-with-a",
+	} {
+		cluster := clusters.Parse(t, clusters.Minimal)
+		cluster.Spec.FlameVersion = version
+		objects, err := Build(cluster, Inputs{})
+		require.NoError(t, err)
+		got := objects.ExecutorManager.Labels[flamev1alpha1.LabelVersion]
+		assert.Equal(t, want, got)
+		assert.Empty(t, validation.IsValidLabelValue(got))
 	}
 }
 
