@@ -27,8 +27,8 @@ import (
 // would mount their claim.
 func (p *pass) stepSessionManager(ctx context.Context) error {
 	var errs []error
-	for _, apply := range []func(context.Context) error{p.applyClaim, p.applySessionManagerService, p.applyBudget, p.stepSessionManagerPod} {
-		errs = append(errs, p.sort(flamev1alpha1.ComponentSessionManager, apply(ctx)))
+	for _, step := range []func(context.Context) error{p.applyClaim, p.applySessionManagerService, p.applyBudget, p.stepSessionManagerPod} {
+		errs = append(errs, p.sort(flamev1alpha1.ComponentSessionManager, step(ctx)))
 		if p.facts.Missing != nil {
 			break
 		}

@@ -83,12 +83,18 @@ func (c *computation) sessionManagerHealth() health {
 	case c.replacing():
 		return health{flamev1alpha1.ReasonReplacing, "is being replaced"}
 	}
-	h := podHealth(pod)
+	return c.servingHealth(podHealth(pod))
+}
+
+// servingHealth is that of a session manager whose pod is there to stay: whether it can
+// become ready, and whether it works when it is.
+func (c *computation) servingHealth(h health) health {
+	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
 	switch stuck := c.stuck(); {
 	case blocked && !h.ready() && !h.failed(): // A claim that is refused, for which the pod waits.
 		return obstacle
 	case h.ready() && c.silent():
-		return health{flamev1alpha1.ReasonFlameSilent, "does not answer the operator: " + sayWhy(c.Flame.Err)}
+		return health{flamev1alpha1.ReasonFlameSilent, "is not heard by the operator: " + sayWhy(c.Flame.Err)}
 	case h.ready() && stuck != "":
 		return health{flamev1alpha1.ReasonNotScheduling, stuck}
 	}

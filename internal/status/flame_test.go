@@ -31,7 +31,7 @@ func TestWhyFlameIsSilentIsSaidInWordsThatStayTheSame(t *testing.T) {
 			f.Flame = observation.Latest{}.Seen(observation.Observation{At: now.Add(-time.Hour)}).Failed(test.err, now.Add(-time.Minute))
 			condition := meta.FindStatusCondition(Compute(f).Conditions, flamev1alpha1.ConditionSessionManagerReady)
 			assert.Equal(t, flamev1alpha1.ReasonFlameSilent, condition.Reason)
-			assert.Equal(t, "the session manager does not answer the operator: "+test.want, condition.Message)
+			assert.Equal(t, "the session manager is not heard by the operator: "+test.want, condition.Message)
 		})
 	}
 }
