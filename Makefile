@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # The one place that says which version this is.
-VERSION ?= 0.2.0
+VERSION ?= 0.3.0
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
