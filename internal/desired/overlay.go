@@ -110,6 +110,9 @@ func protected(component string, before, after *corev1.PodTemplateSpec) []string
 	refuse(component == flamev1alpha1.ComponentExecutorManager && after.Spec.TerminationGracePeriodSeconds != nil,
 		"terminationGracePeriodSeconds: set executorManager.drainTimeoutSeconds")
 	refuse(after.Spec.ServiceAccountName != before.Spec.ServiceAccountName, "serviceAccountName: set spec.serviceAccountName")
+	for _, volume := range before.Spec.Volumes {
+		refuse(!keepsVolume(volume, after.Spec.Volumes), fmt.Sprintf("the volume %q, which the operator makes: give yours another name", volume.Name))
+	}
 	for _, container := range before.Spec.InitContainers {
 		problems = append(problems, containerProblems(component, container, after.Spec.InitContainers)...)
 	}
@@ -117,6 +120,20 @@ func protected(component string, before, after *corev1.PodTemplateSpec) []string
 		problems = append(problems, containerProblems(component, container, after.Spec.Containers)...)
 	}
 	return problems
+}
+
+// keepsVolume reports whether a volume of the operator's is what it was. An emptyDir may
+// have another size or medium.
+func keepsVolume(before corev1.Volume, all []corev1.Volume) bool {
+	i := slices.IndexFunc(all, func(v corev1.Volume) bool { return v.Name == before.Name })
+	if i < 0 {
+		return false
+	}
+	after := all[i]
+	if before.EmptyDir != nil && after.EmptyDir != nil {
+		after.EmptyDir = before.EmptyDir
+	}
+	return equality.Semantic.DeepEqual(before, after)
 }
 
 func containerProblems(component string, before corev1.Container, all []corev1.Container) []string {

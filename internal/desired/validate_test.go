@@ -119,6 +119,14 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 			overlayOf("executorManager", `{"spec": {"nodeSelektor": {"a": "b"}}}`),
 			`executorManager.podTemplate: unknown field "spec.nodeSelektor"`,
 		},
+		"an overlay with a volume in place of Flame's configuration": {
+			overlayOf("sessionManager", `{"spec": {"volumes": [{"name": "config", "configMap": {"name": "mine"}}]}}`),
+			`sessionManager.podTemplate cannot change the volume "config", which the operator makes: give yours another name`,
+		},
+		"an overlay with a volume of the name of one of the operator's": {
+			overlayOf("executorManager", `{"spec": {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "mine"}}]}}`),
+			`executorManager.podTemplate cannot change the volume "data", which the operator makes: give yours another name`,
+		},
 		"an overlay with an element that is null": {
 			overlayOf("executorManager", `{"spec": {"containers": [null], "hostname": null}}`),
 			"executorManager.podTemplate.spec.containers[0] is null, where a list has no empty element: remove it",
@@ -220,6 +228,19 @@ func TestTheLargestExecutorManagersHaveTheLimitsThatTheyAskFor(t *testing.T) {
 			*quantity = before
 		}
 	}
+}
+
+func TestAnOverlayMaySizeAVolumeAndAddOthers(t *testing.T) {
+	cluster := clusters.Parse(t, clusters.Minimal)
+	overlayOf("executorManager", `{"spec": {"volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, {"name": "mine", "emptyDir": {}}]}}`)(&cluster.Spec)
+	objects, err := Build(cluster, Inputs{})
+	require.NoError(t, err)
+	volumes := map[string]corev1.Volume{}
+	for _, volume := range objects.ExecutorManager.Spec.Volumes {
+		volumes[volume.Name] = volume
+	}
+	assert.Equal(t, "1Gi", volumes["tmp"].EmptyDir.SizeLimit.String())
+	assert.Contains(t, volumes, "mine")
 }
 
 func TestAVersionFitsIntoItsLabel(t *testing.T) {
