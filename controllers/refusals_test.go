@@ -6,10 +6,13 @@ package controllers
 import (
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +31,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -445,6 +449,32 @@ func TestAMissingRightIsToldAndFound(t *testing.T) {
 	role.Rules = all
 	require.NoError(t, live.Update(t.Context(), role))
 	h.eventually("it works with the right", says("are ready"))
+}
+
+// A text that is another one each time used to be written into the status each time, which
+// woke the next try at once: 594 in 10 seconds.
+func TestAFailureWhoseTextVariesIsNotTriedPastItsBackOff(t *testing.T) {
+	tries := atomic.Int32{}
+	failing := &requests{fail: func(request *http.Request) *http.Response {
+		if request.Method != http.MethodPost || !strings.HasSuffix(request.URL.Path, "/pods") {
+			return nil
+		}
+		text := fmt.Sprintf("read tcp 10.0.0.1:%d->10.0.0.2:443: connection reset by peer", 40_000+tries.Add(1))
+		return &http.Response{StatusCode: http.StatusBadGateway, Request: request, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text))}
+	}}
+	config := rest.CopyConfig(apiserver.Config)
+	config.Wrap(failing.wrap)
+	startOperatorAs(t, config, nil)
+	h := newHarness(t)
+	h.now = time.Now()
+	cluster := h.create(clusters.Minimal)
+	h.eventually("it is told", func() bool {
+		require.NoError(t, h.live.Get(t.Context(), client.ObjectKeyFromObject(cluster), cluster))
+		return meta.IsStatusConditionTrue(cluster.Status.Conditions, flamev1alpha1.ConditionProgressing) && tries.Load() > 0 &&
+			conditionIn(t, cluster, flamev1alpha1.ConditionProgressing).Reason == flamev1alpha1.ReasonError
+	})
+	time.Sleep(5 * time.Second)
+	assert.Less(t, tries.Load(), int32(60), "5 ms, 10 ms and so on are 10 passes, each with a few tries")
 }
 
 func TestRetriesHaveACeilingOfTheirOwnForEachCluster(t *testing.T) {

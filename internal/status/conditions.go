@@ -53,6 +53,9 @@ func (c *computation) set(kind string, v verdict) {
 	}
 	if before := meta.FindStatusCondition(c.old.Conditions, kind); before != nil && before.Status == condition.Status {
 		condition.LastTransitionTime = before.LastTransitionTime
+		if v.reason == flamev1alpha1.ReasonError && before.Reason == v.reason && sameButNumbers(before.Message, v.message) {
+			condition.Message = before.Message
+		}
 	}
 	c.list = append(c.list, condition)
 }

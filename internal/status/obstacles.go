@@ -4,6 +4,7 @@
 package status
 
 import (
+	"regexp"
 	"slices"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -48,3 +49,12 @@ func (c *computation) first(refused bool) *Obstacle {
 
 // tell leaves out the names of executor manager pods, and what is too much.
 func (c *computation) tell(o Obstacle) string { return cut(c.withoutNames(o.Err.Error())) }
+
+// numbers are what differs between the texts of one failure from try to try: ports,
+// durations, IDs. A text that was written into the status for that alone would wake the
+// next try before its time.
+var numbers = regexp.MustCompile(`[0-9a-fA-F-]*[0-9][0-9a-fA-F-]*`)
+
+func sameButNumbers(a, b string) bool {
+	return numbers.ReplaceAllString(a, "#") == numbers.ReplaceAllString(b, "#")
+}

@@ -328,6 +328,22 @@ func TestAnObjectCacheThatIsRefusedSaysSo(t *testing.T) {
 	assert.Equal(t, condition.Message, got.Message)
 }
 
+func TestAFailureIsToldOnceThoughItsNumbersDiffer(t *testing.T) {
+	f := facts(nil).of(clusters.Parse(t, clusters.Minimal))
+	fails := func(text string) flamev1alpha1.FlameClusterStatus {
+		f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentSessionManager, Err: errors.New(text)}}
+		return Compute(f)
+	}
+	first := fails("dial tcp 10.0.0.1:41234->10.0.0.2:443: timeout after 31.5ms, request 7f3a-99 of 3")
+	f.Cluster.Status = first
+	assert.Equal(t, first, fails("dial tcp 10.0.0.1:50001->10.0.0.2:443: timeout after 12.25ms, request 01bc-1 of 4"))
+	assert.NotEqual(t, first, fails("dial tcp 10.0.0.1:50001->10.0.0.2:443: connection refused"))
+	f.Obstacles = []Obstacle{{Component: flamev1alpha1.ComponentSessionManager, Refused: true, Err: errors.New("used: 1")}}
+	f.Cluster.Status = Compute(f)
+	f.Obstacles[0].Err = errors.New("used: 2")
+	assert.Contains(t, Compute(f).Message, "used: 2", "what a quota counts is worth telling")
+}
+
 func TestObjectCache(t *testing.T) {
 	set := &appsv1.StatefulSet{}
 	for name, test := range map[string]struct {
