@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -66,14 +67,29 @@ func (p *problems) entries(path string, value any, of func(name string) (reflect
 
 // fieldOf returns the type of the field that a JSON name stands for, or nil.
 func fieldOf(t reflect.Type, name string) reflect.Type {
+	known, ok := fieldsByType.Load(t)
+	if !ok {
+		known, _ = fieldsByType.LoadOrStore(t, fieldsOf(t))
+	}
+	return known.(map[string]reflect.Type)[fold(name)]
+}
+
+// fieldsByType has what fieldsOf returns, which takes far longer than to read a cluster.
+var fieldsByType sync.Map
+
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
 	for _, field := range reflect.VisibleFields(t) {
-		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if tag != "" && strings.EqualFold(tag, name) {
-			return field.Type
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+			fields[fold(name)] = field.Type
 		}
 	}
-	return nil
+	return fields
 }
+
+// fold makes names the same that encoding/json takes for the same. Some letters, such as
+// a long s, are lower case and become an ASCII letter only by way of upper case.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
 // field and key are the steps of a path, as kubectl explain and Kubernetes write them.
 func field(name string) string { return "." + cut(name, longestText) }

@@ -125,6 +125,10 @@ func TestProblemsAreToldInAUsersWords(t *testing.T) {
 			`{"executorManager": {"podTemplate": {"spec": {"OVERHEAD": {"cpu": "1e2147483648"}}}}}`,
 			[]string{`executorManager.podTemplate.spec.OVERHEAD.cpu is "1e2147483648", whose exponent is not between -9 and 18` + hint},
 		},
+		"a field with a long s, which some decoders take, too": {
+			`{"executorManager": {"podTemplate": {"spec": {"reſources": {"limits": {"cpu": "1e.5"}}}}}}`,
+			[]string{`executorManager.podTemplate.spec.reſources.limits.cpu is "1e.5", which is no quantity` + hint},
+		},
 		"something that is no quantity at all is the decoder's": {`{"executorManager": {"podTemplate": {"spec": {"overhead": {"cpu": true}}}}}`, nil},
 		"a field of another type": {
 			`{"executorManager": {"replicas": "three"}}`,
