@@ -155,6 +155,12 @@ func (h *harness) awaitRefusals(refused bool) {
 	h.await(trialPod(), refused)
 }
 
+func largePod() *corev1.Pod {
+	pod := trialPod()
+	pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
+	return pod
+}
+
 func trialPod() *corev1.Pod {
 	return &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
 }
@@ -191,7 +197,8 @@ func TestRefusals(t *testing.T) {
 					Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Mi")}}},
 				}}
 				h.have(limits)
-				return func() { h.lose(limits) }
+				h.await(largePod(), true)
+				return func() { h.lose(limits); h.await(largePod(), false) }
 			}, []string{"maximum memory usage per Container is 1Mi"},
 		},
 		"Pod Security": {
@@ -200,6 +207,7 @@ func TestRefusals(t *testing.T) {
 				require.NoError(h, h.live.Get(h.Context(), client.ObjectKey{Name: h.namespace}, namespace))
 				namespace.Labels["pod-security.kubernetes.io/enforce"] = "restricted"
 				require.NoError(h, h.live.Update(h.Context(), namespace))
+				h.await(trialPod(), true)
 				return spec(func(s *flamev1alpha1.FlameClusterSpec) {
 					s.SessionManager.PodTemplate = of(`{"spec": {"containers": [{"name": "sidecar", "image": "a", "securityContext": {"privileged": true}}]}}`)
 					s.ExecutorManager.PodTemplate = s.SessionManager.PodTemplate
@@ -242,7 +250,9 @@ func TestRefusals(t *testing.T) {
 				})(h, cluster)
 				return func() {
 					h.have(&schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Value: 7})
-					time.Sleep(time.Second) // The API server knows it by a watch.
+					trial := trialPod()
+					trial.Spec.PriorityClassName = name
+					h.await(trial, false)
 				}
 			}, []string{"no PriorityClass with name high-"},
 		},
@@ -255,7 +265,9 @@ func TestRefusals(t *testing.T) {
 				})(h, cluster)
 				return func() {
 					h.have(&nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Handler: "runsc"})
-					time.Sleep(time.Second)
+					trial := trialPod()
+					trial.Spec.RuntimeClassName = &name
+					h.await(trial, false)
 				}
 			}, []string{`RuntimeClass "gvisor-`, "not found"},
 		},
