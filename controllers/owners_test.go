@@ -19,21 +19,8 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/test/apiserver"
+	"github.com/xflops/flame-operator/test/clusters"
 )
-
-// withEveryKind consists of an object of every kind that the operator makes.
-const withEveryKind = `
-metadata: {name: c, namespace: ns}
-spec:
-  sessionManager:
-    image: docker.io/xflops/flame-session-manager:v0.6.0
-    storage:
-      volumeClaimTemplate: {resources: {requests: {storage: 1Gi}}}
-      whenDeleted: Delete
-      uriSecretRef: {name: storage, key: uri}
-  executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
-  objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}
-`
 
 // family is a cluster and all that carries its label, as an administrator sees it,
 // who also stands in for the garbage collector.
@@ -63,7 +50,7 @@ func newFamily(t *testing.T) *family {
 	require.NoError(t, h.live.Create(t.Context(), &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "storage"}, StringData: map[string]string{"uri": "fs:///var/lib/flame/elsewhere"},
 	}))
-	f.cluster = h.create(withEveryKind)
+	f.cluster = h.create(clusters.WithEveryKind)
 	return f
 }
 
@@ -175,13 +162,13 @@ func TestOwnersChangeWithTheRightsThatAreShipped(t *testing.T) {
 	f.setWhenDeleted(flamev1alpha1.WhenDeletedDelete)
 
 	f.orphan()
-	f.cluster = f.create(withEveryKind)
+	f.cluster = f.create(clusters.WithEveryKind)
 	f.isWhole("a new cluster takes what was orphaned")
 
 	f.setWhenDeleted(flamev1alpha1.WhenDeletedRetain)
 	kept := f.get(&corev1.PersistentVolumeClaim{}, naming.SessionManager(f.cluster.Name)).GetUID()
 	f.remove()
-	f.cluster = f.create(withEveryKind)
+	f.cluster = f.create(clusters.WithEveryKind)
 	f.isWhole("a new cluster takes the claim that was kept, and will delete it")
 	assert.Equal(t, kept, f.get(&corev1.PersistentVolumeClaim{}, naming.SessionManager(f.cluster.Name)).GetUID())
 }

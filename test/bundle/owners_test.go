@@ -19,26 +19,11 @@ import (
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
-// withEveryKind consists of everything that a cluster can consist of, and all of
-// it goes with the cluster.
-const withEveryKind = `
-metadata: {name: c, namespace: ns}
-spec:
-  sessionManager:
-    image: docker.io/xflops/flame-session-manager:v0.6.0
-    storage:
-      volumeClaimTemplate: {resources: {requests: {storage: 1Gi}}}
-      whenDeleted: Delete
-      uriSecretRef: {name: storage, key: uri}
-  executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
-  objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}
-`
-
 // ownedResources are those of every object of a cluster, told from the objects
-// themselves: one that withEveryKind does not make has to be added there.
+// themselves: one that clusters.WithEveryKind does not make has to be added there.
 func ownedResources(t *testing.T) map[schema.GroupResource]bool {
 	t.Helper()
-	objects, err := desired.Build(clusters.Parse(t, withEveryKind), desired.Inputs{StorageURI: "fs:///var/lib/flame/elsewhere"})
+	objects, err := desired.Build(clusters.Parse(t, clusters.WithEveryKind), desired.Inputs{StorageURI: "fs:///var/lib/flame/elsewhere"})
 	require.NoError(t, err)
 	found := map[schema.GroupResource]bool{}
 	fields := reflect.ValueOf(*objects)
@@ -47,7 +32,7 @@ func ownedResources(t *testing.T) map[schema.GroupResource]bool {
 		if field.Kind() != reflect.Pointer {
 			continue
 		}
-		require.Falsef(t, field.IsNil(), "withEveryKind has no %s", name)
+		require.Falsef(t, field.IsNil(), "clusters.WithEveryKind has no %s", name)
 		text, err := json.Marshal(field.Interface())
 		require.NoError(t, err)
 		object := unstructured.Unstructured{}

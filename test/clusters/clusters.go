@@ -34,6 +34,21 @@ spec:
 const MinimalWithCache = Minimal + `  objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}
 `
 
+// WithEveryKind consists of an object of every kind that the operator makes, all of which
+// go with the cluster.
+const WithEveryKind = `
+metadata: {name: c, namespace: ns}
+spec:
+  sessionManager:
+    image: docker.io/xflops/flame-session-manager:v0.6.0
+    storage:
+      volumeClaimTemplate: {resources: {requests: {storage: 1Gi}}}
+      whenDeleted: Delete
+      uriSecretRef: {name: storage, key: uri}
+  executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
+  objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}
+`
+
 // CRDDir is the folder with the shipped CRD. Tests run in the folder of their
 // package, so the project's root is the next one up that has a go.mod.
 func CRDDir(t testing.TB) string {
