@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -13,8 +12,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -82,16 +79,5 @@ func (p *pass) wakeObjectCache(ctx context.Context, set *appsv1.StatefulSet) err
 	if p.facts.Now.Sub(last) < refusedDelay || p.facts.Now.Sub(set.CreationTimestamp.Time) < refusedDelay {
 		return nil
 	}
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{
-		flamev1alpha1.AnnotationWokenAt: p.facts.Now.UTC().Format(time.RFC3339),
-	}}})
-	if err != nil {
-		return fmt.Errorf("wake the controller of StatefulSet %q: %w", set.Name, err)
-	}
-	target := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: set.Namespace, Name: set.Name}}
-	target.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("StatefulSet"))
-	if err := p.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(apply.FieldManager)); err != nil {
-		return fmt.Errorf("wake the controller of StatefulSet %q: %w", set.Name, err)
-	}
-	return nil
+	return p.Applier.Annotate(ctx, set, flamev1alpha1.AnnotationWokenAt, p.facts.Now.UTC().Format(time.RFC3339))
 }

@@ -463,8 +463,8 @@ func TestAMissingRightIsToldAndFound(t *testing.T) {
 	h.eventually("it works with the right", says("are ready"))
 }
 
-// A text that is another one each time used to be written into the status each time, which
-// woke the next try at once: 594 in 10 seconds.
+// A text that is another one each time must not be written into the status each time: that
+// would wake the next try at once.
 func TestAFailureWhoseTextVariesIsNotTriedPastItsBackOff(t *testing.T) {
 	tries := atomic.Int32{}
 	failing := &requests{fail: func(request *http.Request) *http.Response {

@@ -16,6 +16,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"sync"
@@ -87,6 +88,27 @@ func (a *Applier) apply(ctx context.Context, owner client.Object, config runtime
 	a.pruned.Delete(keyOf(owner, into, in.key.Name))
 	if err := a.send(ctx, in, into); err != nil {
 		return fmt.Errorf("apply %s %q: %w", in.kind, in.key.Name, err)
+	}
+	return nil
+}
+
+// Annotate writes an annotation on an object, the very one that was looked at. It is for
+// what changes by itself, which no configuration holds.
+func (a *Applier) Annotate(ctx context.Context, object client.Object, name, value string) error {
+	kind, err := a.client.GroupVersionKindFor(object)
+	if err != nil {
+		return fmt.Errorf("annotate %q: %w", object.GetName(), err)
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": partial{
+		UID: string(object.GetUID()), Annotations: map[string]string{name: value},
+	}})
+	if err != nil {
+		return fmt.Errorf("annotate %s %q: %w", kind.Kind, object.GetName(), err)
+	}
+	target := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: object.GetName()}}
+	target.SetGroupVersionKind(kind)
+	if err := a.client.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldManager)); err != nil {
+		return fmt.Errorf("annotate %s %q: %w", kind.Kind, object.GetName(), err)
 	}
 	return nil
 }

@@ -57,8 +57,8 @@ func (p *Pods) Relabel(ctx context.Context, pod *corev1.Pod, want Metadata) erro
 	return nil
 }
 
-// partial is the part of a pod's metadata that a patch holds. The server refuses
-// a patch with another UID than that of the pod.
+// partial is the part of an object's metadata that a patch holds. The server refuses
+// a patch with another UID than that of the object.
 type partial struct {
 	UID             string                  `json:"uid"`
 	Labels          map[string]string       `json:"labels,omitempty"`
