@@ -215,6 +215,7 @@ func (h *harness) survives(requests *requests, failing int) {
 	}
 	// A pod whose creation got no clear answer counts until the server is asked.
 	h.eventually("three executor managers run", func() bool {
+		h.now = h.now.Add(time.Second)
 		h.settle(cluster)
 		return len(h.executors()) == 3 && cluster.Status.ExecutorManager.Ready == 3
 	})

@@ -13,6 +13,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flame/flametest"
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/stored"
 )
 
@@ -75,7 +76,7 @@ func (w *world) managers() (pods []corev1.Pod) {
 	return pods
 }
 
-func isReady(pod *corev1.Pod) bool { return !readySince(pod).IsZero() }
+func isReady(pod *corev1.Pod) bool { return podstate.Of(pod, "").Ready }
 
 // judgeNode looks at a call of the operator that is about a node.
 func (m *modelFlame) judgeNode(call flametest.Call) {

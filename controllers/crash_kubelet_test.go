@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 const (
@@ -122,8 +123,7 @@ func (w *world) run(p *process) {
 		w.remove(pod)
 		return
 	}
-	gate, _ := conditionSince(pod, flamev1alpha1.GateNodeReady)
-	p.told = w.tell(pod, p.told, condition{runs: p.alive, started: p.connected, linked: p.linked, ready: p.linked && gate, ended: !p.alive})
+	p.told = w.tell(pod, p.told, condition{runs: p.alive, started: p.connected, linked: p.linked, ready: p.linked && podstate.Of(pod, flamev1alpha1.ComponentExecutorManager).Gate, ended: !p.alive})
 }
 
 // drain is what becomes of a process whose pod goes: its hook waits until it
@@ -228,7 +228,7 @@ func (w *world) tell(pod *corev1.Pod, told, now condition) condition {
 	at := metav1.NewTime(w.now().Truncate(time.Second))
 	container := corev1.ContainerStatus{Name: name, Ready: now.linked, Started: &now.started}
 	phase := corev1.PodRunning
-	started := timesOf(pod, name).started
+	started := podstate.Of(pod, name).StartedAt
 	if started.IsZero() {
 		started = at.Time
 	}
@@ -258,12 +258,14 @@ func (w *world) tell(pod *corev1.Pod, told, now condition) condition {
 
 // conditionNow is a condition of a pod that is, or is not, now.
 func conditionNow(pod *corev1.Pod, kind corev1.PodConditionType, is bool, now metav1.Time) corev1.PodCondition {
-	if before, since := conditionSince(pod, kind); before == is && !since.IsZero() {
-		now = metav1.NewTime(since)
-	}
 	c := corev1.PodCondition{Type: kind, Status: corev1.ConditionFalse, LastTransitionTime: now}
 	if is {
 		c.Status = corev1.ConditionTrue
+	}
+	for _, before := range pod.Status.Conditions {
+		if before.Type == kind && before.Status == c.Status {
+			c.LastTransitionTime = before.LastTransitionTime
+		}
 	}
 	return c
 }

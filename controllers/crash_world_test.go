@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/flame"
 	"github.com/xflops/flame-operator/internal/flame/flametest"
 	"github.com/xflops/flame-operator/internal/naming"
@@ -93,10 +92,8 @@ func (w *world) restart() {
 	w.stop()
 	w.observers = flame.NewObservers(w.network.Dial, w.clock)
 	cached, live := w.operators(w.reach.cached), w.operators(w.reach.live)
-	pods := apply.NewPods(cached, live)
-	pods.Now = w.clock.Now
 	w.reconciler = &FlameClusterReconciler{
-		Client: cached, Live: live, Applier: apply.New(cached, live), Pods: pods,
+		Client: cached, Live: live,
 		Recorder: events.NewFakeRecorder(1000), Now: w.clock.Now, Flame: w.observers,
 	}
 }

@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +12,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 // announce emits an event for every condition whose status or reason changed, and
@@ -28,21 +28,13 @@ func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, b
 		if old == nil && !worthTelling(condition) {
 			continue
 		}
-		r.Recorder.Eventf(cluster, nil, eventType(condition), condition.Reason, condition.Type, "%s", note(condition.Message))
+		r.Recorder.Eventf(cluster, nil, eventType(condition), condition.Reason, condition.Type, "%s", words.Cut(condition.Message, longestNote))
 	}
 }
 
 // longestNote is what the API server takes of an event, in bytes; a longer one is lost.
+// The condition has all of it.
 const longestNote = 1024
-
-// note cuts what does not fit into an event. The condition has all of it.
-func note(message string) string {
-	const more = "…"
-	if len(message) <= longestNote {
-		return message
-	}
-	return strings.ToValidUTF8(message[:longestNote-len(more)], "") + more
-}
 
 // lossTexts say why a pod that runs is of no more use.
 var lossTexts = map[nodes.Reason]string{
@@ -54,14 +46,9 @@ var lossTexts = map[nodes.Reason]string{
 	nodes.RestartedInPlace: "it was restarted in place, and Flame takes it for what it was before",
 }
 
-// announceLoss tells of a pod that was deleted, if it was because it is of no use
-// any more.
-func (p *pass) announceLoss(pod *corev1.Pod) {
-	loss, lost := p.lost[pod.Name]
-	if !lost {
-		return
-	}
-	p.Recorder.Eventf(p.cluster, pod, corev1.EventTypeWarning, string(loss.Reason), "ReplaceExecutorManager",
+// announceLoss tells of a pod that was deleted because it is of no use any more.
+func (p *pass) announceLoss(pod *corev1.Pod, loss nodes.Loss) {
+	p.r.Recorder.Eventf(p.cluster, pod, corev1.EventTypeWarning, string(loss.Reason), "ReplaceExecutorManager",
 		"executor manager %s is of no more use: %s (since %s)", pod.Name, lossTexts[loss.Reason], loss.Since.UTC().Format(time.RFC3339))
 }
 

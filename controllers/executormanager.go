@@ -14,75 +14,83 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
-	"github.com/xflops/flame-operator/internal/executors"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/rollout"
 )
 
-// stepExecutorManagers creates and deletes executor manager pods as planned.
-func (p *pass) stepExecutorManagers(ctx context.Context) error {
-	surge, unavailable, err := desired.Rollout(p.cluster, p.facts.Desired)
+// stepExecutorManagers creates and deletes executor manager pods as planned, and returns
+// those that there are after it.
+func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observation.Latest, wanted *desired.Objects, replicas int, lost map[string]nodes.Loss) (pods, report) {
+	const component = flamev1alpha1.ComponentExecutorManager
+	surge, unavailable, err := desired.Rollout(p.cluster, replicas)
 	if err != nil {
-		return &desired.InvalidSpecError{Problems: []string{err.Error()}}
+		return f.executorManagers, report{invalid: &desired.InvalidSpecError{Problems: []string{err.Error()}}}
 	}
-	plan := executors.Decide(p.executorFacts(), executors.Policy{
-		Desired:        p.facts.Desired,
+	executorManagers := rollout.Join(f.executorManagers.states, latest, p.isRecent(f, latest))
+	for i := range executorManagers {
+		loss := lost[executorManagers[i].Name]
+		executorManagers[i].LostSince, executorManagers[i].Useless = loss.Since, loss.Useless
+	}
+	plan := rollout.Decide(executorManagers, rollout.Policy{
+		Desired:        replicas,
 		Suspended:      p.cluster.Spec.Suspend,
-		Hash:           p.facts.ExecutorManagerHash,
+		Hash:           templateHash(wanted.ExecutorManager),
 		MaxSurge:       surge,
 		MaxUnavailable: unavailable,
-		MaxPerStep:     p.share.each(len(p.facts.ExecutorManagers) == 0),
-	}, p.facts.Now)
-	if err := p.carryOut(ctx, plan); err != nil {
-		return err
+		MaxPerStep:     p.r.share.each(len(executorManagers) == 0),
+	}, p.now)
+	done, err := p.carryOut(ctx, f.executorManagers.objects, wanted, plan, lost)
+	if err != nil {
+		return f.executorManagers, done.join(classify(component, err))
 	}
-	if plan.Waits(executors.Settling) || len(plan.Cordon) > 0 {
-		p.pace(true)
+	if plan.Waits(rollout.Settling) || len(plan.Cordon) > 0 {
+		p.setPollInterval(true)
 	}
-	p.wait(plan.After())
 	// A pod whose creation is in doubt counts in every pass, and nothing but time
 	// tells whether it exists.
-	p.wait(p.Pods.Recheck(p.cluster.UID))
+	done = done.join(after(plan.After()), after(p.memory.pods.Recheck(p.cluster.UID)))
 	if len(plan.Create) == 0 && len(plan.Delete) == 0 {
-		return nil
+		return f.executorManagers, done
 	}
-	p.facts.ExecutorManagers, err = p.Pods.List(ctx, p.fleet(flamev1alpha1.ComponentExecutorManager))
-	return err
+	now, err := p.listExecutorManagers(ctx)
+	return now, done.join(classify(component, err))
 }
 
 // carryOut deletes what goes in any case, then creates, and deletes what is
 // replaced last: if a creation fails, the failed pod stays as evidence.
-func (p *pass) carryOut(ctx context.Context, plan executors.Plan) error {
+func (p *pass) carryOut(ctx context.Context, objects []*corev1.Pod, wanted *desired.Objects, plan rollout.Plan, lost map[string]nodes.Loss) (report, error) {
 	fleet := p.fleet(flamev1alpha1.ComponentExecutorManager)
-	p.ask(ctx, "cordon a node", plan.Cordon, p.Flame.Cordon)
-	if err := p.delete(ctx, fleet, plan, false); err != nil {
-		return err
+	done := p.ask(ctx, "cordon a node", plan.Cordon, p.r.Flame.Cordon)
+	if err := p.delete(ctx, fleet, objects, plan, lost, false); err != nil {
+		return done, err
 	}
 	pods := make([]*corev1.Pod, len(plan.Create))
-	for i, creation := range plan.Create {
+	for i, failed := range plan.Create {
 		// All share the template's memory: they are sent, and then overwritten as a whole.
-		pod := *p.objects.ExecutorManager
-		setFailures(&pod, creation.Failures)
+		pod := *wanted.ExecutorManager
+		setFailures(&pod, failed)
 		pods[i] = &pod
 	}
-	switch err := p.Pods.Create(ctx, fleet, pods); {
+	switch err := p.memory.pods.Create(ctx, fleet, pods); {
 	case errors.Is(err, apply.ErrOutdated):
-		p.wait(time.Millisecond)
-		return nil
+		return done.join(after(time.Millisecond)), nil
 	case err != nil:
-		return err
+		return done, err
 	}
-	return p.delete(ctx, fleet, plan, true)
+	return done, p.delete(ctx, fleet, objects, plan, lost, true)
 }
 
 // delete deletes the pods that a plan names, those that are replaced or the others.
-func (p *pass) delete(ctx context.Context, fleet apply.Fleet, plan executors.Plan, replaced bool) error {
+func (p *pass) delete(ctx context.Context, fleet apply.Fleet, objects []*corev1.Pod, plan rollout.Plan, lost map[string]nodes.Loss, replaced bool) error {
 	now := map[string]bool{}
 	for _, deletion := range plan.Delete {
-		if (deletion.Reason == executors.Replaced) == replaced {
+		if (deletion.Reason == rollout.Replaced) == replaced {
 			now[deletion.Name] = deletion.Now
 		}
 	}
 	var drain, kill []*corev1.Pod
-	for _, pod := range p.facts.ExecutorManagers {
+	for _, pod := range objects {
 		switch atOnce, goes := now[pod.Name]; {
 		case atOnce:
 			kill = append(kill, pod)
@@ -90,14 +98,16 @@ func (p *pass) delete(ctx context.Context, fleet apply.Fleet, plan executors.Pla
 			drain = append(drain, pod)
 		}
 	}
-	if err := p.Pods.Delete(ctx, fleet, drain); err != nil {
+	if err := p.memory.pods.Delete(ctx, fleet, drain); err != nil {
 		return err
 	}
-	if err := p.Pods.DeleteNow(ctx, fleet, kill); err != nil {
+	if err := p.memory.pods.DeleteNow(ctx, fleet, kill); err != nil {
 		return err
 	}
 	for _, pod := range slices.Concat(drain, kill) {
-		p.announceLoss(pod)
+		if loss, ok := lost[pod.Name]; ok {
+			p.announceLoss(pod, loss)
+		}
 	}
 	return nil
 }

@@ -164,7 +164,7 @@ func TestAnUpdateSurgesAndRetires(t *testing.T) {
 		require.NoError(t, err)
 		ready := 0
 		for _, pod := range h.executors() {
-			if pod.DeletionTimestamp == nil && !readySince(&pod).IsZero() {
+			if pod.DeletionTimestamp == nil && isReady(&pod) {
 				ready++
 			}
 		}

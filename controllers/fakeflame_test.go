@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/xflops/flame-operator/internal/flame"
@@ -65,8 +64,7 @@ func (f *fakeFlame) Latest(name types.NamespacedName) observation.Latest {
 	}
 	o := observation.Observation{At: f.h.now.Add(time.Second), Sessions: f.sessions, Executors: f.executors}
 	for _, pod := range f.h.executors() {
-		ready, _ := conditionSince(&pod, corev1.PodReady)
-		if ready && pod.DeletionTimestamp == nil && !f.cordoned[pod.Name] && strings.HasPrefix(pod.Name, name.Name) {
+		if isReady(&pod) && pod.DeletionTimestamp == nil && !f.cordoned[pod.Name] && strings.HasPrefix(pod.Name, name.Name) {
 			o.Nodes = append(o.Nodes, f.node(pod.Name))
 		}
 	}

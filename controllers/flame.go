@@ -7,9 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,9 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/flame"
 	"github.com/xflops/flame-operator/internal/flame/observation"
-	"github.com/xflops/flame-operator/internal/naming"
 )
 
 // Flame is what a pass asks of session managers: what they said last, which
@@ -44,66 +42,36 @@ type Flame interface {
 
 var _ Flame = (*flame.Observers)(nil)
 
-const (
-	// recent is how old an observation may be for its pods to be deleted by it.
-	// Slow session managers are asked every half minute.
-	recent = 75 * time.Second
-	// flameRetryDelay is when to try again what Flame did not do.
-	flameRetryDelay = 5 * time.Second
-)
+// flameRetryDelay is when to try again what Flame did not do.
+const flameRetryDelay = 5 * time.Second
 
-// hear has the session manager observed and takes in what it said last. One that
-// was not ready a moment ago is asked at once.
-func (p *pass) hear() error {
-	ready := readySince(p.facts.SessionManager)
-	if p.cluster.Spec.Suspend {
-		p.Flame.Forget(p.name())
-		return nil
+// setPollInterval has Flame observed closely while something is under way.
+func (p *pass) setPollInterval(urgent bool) {
+	interval := flame.Calm
+	if urgent {
+		interval = flame.Urgent
 	}
-	p.facts.Flame = p.Flame.Latest(p.name())
-	if ready.IsZero() && !p.facts.Flame.Known() {
-		return nil // Not before it has been there.
-	}
-	host := naming.SessionManagerHost(p.cluster.Name, p.cluster.Namespace)
-	err := p.Flame.Ensure(p.name(), flame.Target{
-		UID:      string(p.cluster.UID),
-		Frontend: net.JoinHostPort(host, strconv.Itoa(int(naming.FrontendPort))),
-		Backend:  net.JoinHostPort(host, strconv.Itoa(int(naming.BackendPort))),
-	})
-	if err != nil {
-		return err
-	}
-	if latest := p.facts.Flame; !ready.IsZero() && latest.Err != nil && latest.FailingSince.Before(ready) {
-		p.Flame.Wake(p.name())
-	}
-	return nil
-}
-
-func (p *pass) name() types.NamespacedName { return client.ObjectKeyFromObject(p.cluster) }
-
-// isRecent reports whether what Flame said last is of now, and of the session
-// manager that runs now.
-func (p *pass) isRecent() bool {
-	latest := p.facts.Flame
-	return latest.Fresh(p.facts.Now, recent) && latest.Observation.At.After(sessionManagerTimes(p.facts.SessionManager).started)
+	p.r.Flame.SetInterval(p.name(), interval)
 }
 
 // ask has Flame do something to each of a list. What Flame refuses because it
 // has changed meanwhile is decided anew; where it does not answer, the pass goes
 // on without, and comes again.
-func (p *pass) ask(ctx context.Context, what string, list []string, do func(context.Context, types.NamespacedName, string) error) {
+func (p *pass) ask(ctx context.Context, what string, list []string, do func(context.Context, types.NamespacedName, string) error) report {
+	var asked report
 	for _, item := range list {
 		err := do(ctx, p.name(), item)
 		if err == nil {
 			continue
 		}
-		p.wait(flameRetryDelay)
+		asked = after(flameRetryDelay)
 		if refused(err) {
 			continue
 		}
 		ctrl.LoggerFrom(ctx).Info("Flame did not do what was asked", "what", what, "of", item, "error", err.Error())
-		return
+		break
 	}
+	return asked
 }
 
 // refused reports whether an error says that a look at Flame showed something
@@ -127,7 +95,7 @@ func (r *FlameClusterReconciler) hurryUp(ctx context.Context, name types.Namespa
 	} else if err == nil && (cluster.DeletionTimestamp.IsZero() || slices.Contains(cluster.Finalizers, metav1.FinalizerOrphanDependents)) {
 		return nil
 	}
-	return r.Pods.Hurry(ctx, name, map[string]string{
+	return apply.NewPods(r.Client, r.Live).Hurry(ctx, name, map[string]string{
 		flamev1alpha1.LabelCluster:   name.Name,
 		flamev1alpha1.LabelComponent: flamev1alpha1.ComponentExecutorManager,
 	}, r.Now())

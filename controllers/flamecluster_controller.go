@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -23,6 +22,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
+	"github.com/xflops/flame-operator/internal/rollout"
 	"github.com/xflops/flame-operator/internal/status"
 	"github.com/xflops/flame-operator/internal/stored"
 	"github.com/xflops/flame-operator/internal/upgradeable"
@@ -34,9 +34,6 @@ type FlameClusterReconciler struct {
 	client.Client
 	// Live reads from the API server, for what no cache holds or may lag behind.
 	Live client.Reader
-	// Applier applies objects, and Pods creates and deletes pods.
-	Applier *apply.Applier
-	Pods    *apply.Pods
 	// Recorder emits events.
 	Recorder events.EventRecorder
 	// Now is the clock.
@@ -48,15 +45,8 @@ type FlameClusterReconciler struct {
 	// Upgrades is told while a session manager is being replaced. It may be nil.
 	Upgrades *upgradeable.Gate
 
-	// seen holds the UIDs of clusters by name, to forget what is remembered of
-	// those that are gone.
-	seen sync.Map
-	// absent holds, by UID and name, what is remembered of nodes without a pod.
-	absent sync.Map
-	// left holds, by UID, whether the session manager that was seen last had left
-	// its Service in time. Who starts anew while it ends can tell by when it was
-	// deleted, and after that takes it that it had not.
-	left sync.Map
+	// memories are what is remembered of clusters from pass to pass.
+	memories memories
 	// share is among the passes under way.
 	share share
 }
@@ -91,23 +81,26 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.seen.Store(req.NamespacedName, cluster.UID)
-	pass := newPass(r, cluster, problems)
-	err = pass.run(ctx)
-	if statusErr := r.writeStatus(ctx, pass.facts); statusErr != nil {
-		return ctrl.Result{}, errors.Join(err, statusErr)
+	pass := &pass{r: r, cluster: cluster, memory: r.memories.of(req.NamespacedName, cluster.UID, r.begin), now: r.Now()}
+	r.share.enter()
+	result := pass.run(ctx, problems)
+	r.share.leave()
+	if err := r.writeStatus(ctx, pass.facts(result)); err != nil {
+		return ctrl.Result{}, errors.Join(result.failed, err)
 	}
-	return ctrl.Result{RequeueAfter: pass.next}, err
+	return ctrl.Result{RequeueAfter: result.requeueAfter}, result.failed
+}
+
+// begin returns the memory of a cluster that was not seen before.
+func (r *FlameClusterReconciler) begin() *memory {
+	remembered := &memory{applier: apply.New(r.Client, r.Live), pods: apply.NewPods(r.Client, r.Live)}
+	remembered.pods.Now = r.Now
+	return remembered
 }
 
 // forget drops what is remembered of a cluster that is gone.
 func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
-	if uid, ok := r.seen.LoadAndDelete(name); ok {
-		r.Applier.Forget(uid.(types.UID))
-		r.Pods.Forget(uid.(types.UID))
-		r.absent.Delete(uid)
-		r.left.Delete(uid)
-	}
+	r.memories.forget(name)
 	r.Upgrades.Done(name)
 	r.Flame.Forget(name)
 }
@@ -117,7 +110,7 @@ func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
 func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.Facts) error {
 	computed := status.Compute(facts)
 	if name := client.ObjectKeyFromObject(facts.Cluster); status.ReplacesSessionManager(computed) {
-		r.Upgrades.Replacing(name, replacedSince(facts.SessionManager))
+		r.Upgrades.Replacing(name, rollout.LeftAt(facts.SessionManager))
 	} else {
 		r.Upgrades.Done(name)
 	}

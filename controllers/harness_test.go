@@ -25,7 +25,6 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
-	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/test/apiserver"
 	"github.com/xflops/flame-operator/test/clusters"
@@ -80,7 +79,6 @@ func (h *harness) client(requests *requests) client.Client {
 func (h *harness) restart() {
 	h.reconciler = &FlameClusterReconciler{
 		Client: h.cache, Live: h.operators,
-		Applier: apply.New(h.cache, h.operators), Pods: apply.NewPods(h.cache, h.operators),
 		Recorder: h.recorder, Now: func() time.Time { return h.now }, Flame: h.flame,
 	}
 }
@@ -258,7 +256,7 @@ type cachedClient struct {
 // catchUp has the cache show what is.
 func (c *cachedClient) catchUp(ctx context.Context) error {
 	list := &corev1.PodList{}
-	if err := c.Client.List(ctx, list, client.MatchingLabels{flamev1alpha1.LabelManagedBy: desired.ManagedBy}); err != nil {
+	if err := c.Client.List(ctx, list, client.MatchingLabels{flamev1alpha1.LabelManagedBy: naming.ManagedBy}); err != nil {
 		return err
 	}
 	c.pods = list.Items

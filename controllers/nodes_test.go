@@ -17,6 +17,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -116,7 +117,7 @@ func TestDrainGoesOnWhenItsPodIsForceDeletedAndNoneBeginsThen(t *testing.T) {
 				_, err := h.step(cluster)
 				require.NoError(t, err)
 				require.NoError(t, h.live.Get(t.Context(), client.ObjectKeyFromObject(&pod), &pod))
-				h.now = deletedAt(&pod).Add(10*time.Minute + 2*time.Second) // Later than all before, and soon halted.
+				h.now = podstate.Of(&pod, "").DeletedAt.Add(10*time.Minute + 2*time.Second) // Later than all before, and soon halted.
 			}
 			h.flame.sessions = []observation.Session{{ID: "s", Open: true, Pending: 5, Running: 1}}
 			h.flame.executors = []observation.Executor{{ID: "1", Node: pod.Name, State: observation.Bound, Session: "s"}}
@@ -142,7 +143,7 @@ func TestReadinessGatesSayWhatFlameSaysAndStayWhileItIsSilent(t *testing.T) {
 	h.settle(cluster)
 	gate := func() bool {
 		pod := h.executors()[0]
-		open, _ := conditionSince(&pod, flamev1alpha1.GateNodeReady)
+		open := podstate.Of(&pod, "").Gate
 		return open
 	}
 	assert.True(t, gate())

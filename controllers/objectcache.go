@@ -12,30 +12,51 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
-	"github.com/xflops/flame-operator/internal/objectcache"
+	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/rollout"
 )
 
-// stepObjectCache applies the object cache and has one outdated pod at a time
-// made anew.
-func (p *pass) stepObjectCache(ctx context.Context) error {
-	if err := p.ensureObjectCache(ctx); err != nil || p.facts.ObjectCache == nil {
-		return err
+// stepObjectCache applies the object cache, or removes one that is no longer wanted, and
+// has one outdated pod at a time made anew. It returns the StatefulSet, nil without one.
+func (p *pass) stepObjectCache(ctx context.Context, pods []podstate.Pod, wanted *desired.Objects) (*appsv1.StatefulSet, report) {
+	set, err := p.applyObjectCache(ctx, wanted)
+	if err != nil || set == nil {
+		return set, classify(flamev1alpha1.ComponentObjectCache, err)
 	}
-	if err := p.tryObjectCache(ctx); err != nil {
-		return err
+	lacks, err := p.tryObjectCache(ctx, set, pods)
+	if err == nil {
+		err = p.replaceObjectCache(ctx, pods, wanted.ObjectCacheHash)
 	}
-	name := objectcache.Replace(objectCacheFacts(p.facts.ObjectCachePods), p.objects.ObjectCacheHash)
-	i := slices.IndexFunc(p.facts.ObjectCachePods, func(pod corev1.Pod) bool { return pod.Name == name })
-	if i < 0 {
+	return set, lacks.join(classify(flamev1alpha1.ComponentObjectCache, err))
+}
+
+func (p *pass) applyObjectCache(ctx context.Context, wanted *desired.Objects) (*appsv1.StatefulSet, error) {
+	name := naming.ObjectCache(p.cluster.Name)
+	if err := ensure(ctx, p, wanted.ObjectCacheService, &corev1.Service{}, name); err != nil {
+		return nil, err
+	}
+	set := &appsv1.StatefulSet{}
+	if err := ensure(ctx, p, wanted.ObjectCache, set, name); err != nil || wanted.ObjectCache == nil {
+		return nil, err
+	}
+	return set, nil
+}
+
+func (p *pass) replaceObjectCache(ctx context.Context, pods []podstate.Pod, hash string) error {
+	name := rollout.ReplaceObjectCache(pods, hash)
+	if name == "" {
 		return nil
 	}
-	pod := &p.facts.ObjectCachePods[i]
-	err := p.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID})
+	i := slices.IndexFunc(pods, func(pod podstate.Pod) bool { return pod.Name == name })
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: p.cluster.Namespace, Name: name}}
+	err := p.r.Delete(ctx, pod, client.Preconditions{UID: &pods[i].UID})
 	if err != nil && !apply.Gone(err) {
 		return fmt.Errorf("delete Pod %q: %w", name, err)
 	}
@@ -45,27 +66,26 @@ func (p *pass) stepObjectCache(ctx context.Context) error {
 // tryObjectCache asks the API server whether it would take the pod that the StatefulSet
 // lacks. Its controller waits for longer and longer after a refusal, up to a quarter of an
 // hour, and is woken when there is none any more.
-func (p *pass) tryObjectCache(ctx context.Context) error {
-	set := p.facts.ObjectCache
-	if set.Status.ObservedGeneration != set.Generation || set.Status.Replicas >= *set.Spec.Replicas || len(p.facts.ObjectCachePods) >= int(*set.Spec.Replicas) {
-		return nil
+func (p *pass) tryObjectCache(ctx context.Context, set *appsv1.StatefulSet, pods []podstate.Pod) (report, error) {
+	if set.Status.ObservedGeneration != set.Generation || set.Status.Replicas >= *set.Spec.Replicas || len(pods) >= int(*set.Spec.Replicas) {
+		return report{}, nil
 	}
-	p.wait(refusedDelay)
-	pod, claims := desired.ObjectCacheTrial(set, p.facts.ObjectCachePods)
+	lacks := after(refusedDelay)
+	pod, claims := desired.ObjectCacheTrial(set, pods)
 	for _, claim := range claims {
 		if err := p.try(ctx, claim); err != nil {
-			return fmt.Errorf("create PersistentVolumeClaim %q: %w", claim.Name, err)
+			return lacks, fmt.Errorf("create PersistentVolumeClaim %q: %w", claim.Name, err)
 		}
 	}
 	if err := p.try(ctx, pod); err != nil {
-		return fmt.Errorf("create Pod %q: %w", pod.Name, err)
+		return lacks, fmt.Errorf("create Pod %q: %w", pod.Name, err)
 	}
-	return p.wakeObjectCache(ctx, set)
+	return lacks, p.wakeObjectCache(ctx, set)
 }
 
 // try asks the API server whether it would take an object. One that is there it has taken.
 func (p *pass) try(ctx context.Context, object client.Object) error {
-	err := p.Create(ctx, object, client.DryRunAll)
+	err := p.r.Create(ctx, object, client.DryRunAll)
 	if apierrors.IsAlreadyExists(err) && apply.Refused(err) == nil {
 		return nil
 	}
@@ -76,8 +96,8 @@ func (p *pass) try(ctx context.Context, object client.Object) error {
 // means nothing else.
 func (p *pass) wakeObjectCache(ctx context.Context, set *appsv1.StatefulSet) error {
 	last, _ := time.Parse(time.RFC3339, set.Annotations[flamev1alpha1.AnnotationWokenAt])
-	if p.facts.Now.Sub(last) < refusedDelay || p.facts.Now.Sub(set.CreationTimestamp.Time) < refusedDelay {
+	if p.now.Sub(last) < refusedDelay || p.now.Sub(set.CreationTimestamp.Time) < refusedDelay {
 		return nil
 	}
-	return p.Applier.Annotate(ctx, set, flamev1alpha1.AnnotationWokenAt, p.facts.Now.UTC().Format(time.RFC3339))
+	return p.memory.applier.Annotate(ctx, set, flamev1alpha1.AnnotationWokenAt, p.now.UTC().Format(time.RFC3339))
 }

@@ -12,69 +12,55 @@ import (
 	"github.com/xflops/flame-operator/internal/autoscale"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/status"
 )
 
-// This file tells internal/autoscale what it needs to know, and how many
-// executor managers are wanted.
+// This file tells internal/autoscale what it needs to know.
 
-// decidedBefore is how many executor managers are wanted as long as nothing new is
-// decided.
-func decidedBefore(cluster *flamev1alpha1.FlameCluster) int {
-	before := cluster.Status.Autoscaling
-	if cluster.Spec.ExecutorManager.Autoscaling == nil || before == nil || cluster.Spec.Suspend {
-		return desired.Executors(cluster)
+// replicas is how many executor managers are wanted: what was decided now, or before.
+func (p *pass) replicas(scale *autoscale.Decision) int {
+	if scale != nil {
+		return scale.Desired
 	}
-	return int(before.DesiredReplicas)
+	return status.ReplicasBefore(p.cluster)
 }
 
-// decideScale says how many executor managers are wanted.
-func (p *pass) decideScale() {
+// decideScale says how many executor managers are wanted; nil without autoscaling.
+func (p *pass) decideScale(f found, latest observation.Latest, wanted *desired.Objects) (*autoscale.Decision, report) {
 	if p.cluster.Spec.ExecutorManager.Autoscaling == nil || p.cluster.Spec.Suspend {
-		return
+		return nil, report{}
 	}
-	decision := autoscale.Decide(p.autoscaleInput())
-	p.facts.Desired = decision.Desired
-	p.facts.Autoscaling = &decision
-	p.wait(decision.After)
+	decision := autoscale.Decide(p.autoscaleInput(f, latest, wanted))
+	return &decision, after(decision.After)
 }
 
-func (p *pass) autoscaleInput() autoscale.Input {
+func (p *pass) autoscaleInput(f found, latest observation.Latest, wanted *desired.Objects) autoscale.Input {
 	spec := p.cluster.Spec.ExecutorManager.Autoscaling
 	in := autoscale.Input{
-		Pods:  p.podsForScale(),
-		Flame: p.flameForScale(),
+		Pods:  podsForScale(f.executorManagers.states, latest),
+		Flame: p.flameForScale(latest, wanted),
 		Bounds: autoscale.Bounds{
 			Min: int(spec.MinReplicas), Max: int(spec.MaxReplicas),
 			Delay: time.Duration(spec.ScaleDownDelaySeconds) * time.Second,
 		},
-		Start:    p.startOfScale(),
+		Start:    status.ReplicasAtStart(p.cluster),
 		Previous: status.AutoscalingMemory(p.cluster.Status.Autoscaling),
-		Now:      p.facts.Now,
+		Now:      p.now,
 	}
 	if spec.MaxStarting != nil {
 		in.Bounds.MaxStarting = int(*spec.MaxStarting)
 	}
-	if p.isRecent() {
-		load := p.loadForScale()
+	if p.isRecent(f, latest) {
+		load := loadForScale(latest, f.sessionManagerStart())
 		in.Load = &load
 	}
 	return in
 }
 
-// startOfScale is what a cluster without a decision starts from: a new one with
-// its replicas, one that autoscales from now on with what there is.
-func (p *pass) startOfScale() int {
-	if p.cluster.Status.ObservedGeneration == 0 {
-		return desired.Executors(p.cluster)
-	}
-	return int(p.cluster.Status.ExecutorManager.Replicas)
-}
-
-func (p *pass) loadForScale() autoscale.Load {
+func loadForScale(latest observation.Latest, started time.Time) autoscale.Load {
 	var load autoscale.Load
-	started := sessionManagerTimes(p.facts.SessionManager).started
-	for _, s := range p.facts.Flame.Observation.Sessions {
+	for _, s := range latest.Observation.Sessions {
 		if !s.Open {
 			continue
 		}
@@ -87,7 +73,7 @@ func (p *pass) loadForScale() autoscale.Load {
 		}
 		load.Sessions = append(load.Sessions, session)
 	}
-	for _, e := range p.facts.Flame.Observation.Executors {
+	for _, e := range latest.Observation.Executors {
 		executor := autoscale.Executor{Node: e.Node, Request: autoscale.Resources(e.Resreq)}
 		if e.Busy() {
 			executor.Session = e.Session
@@ -97,17 +83,17 @@ func (p *pass) loadForScale() autoscale.Load {
 	return load
 }
 
-func (p *pass) podsForScale() []autoscale.Pod {
+func podsForScale(executorManagers []podstate.Pod, latest observation.Latest) []autoscale.Pod {
 	rooms := map[string]autoscale.Resources{}
-	if p.facts.Flame.Known() {
-		for _, node := range p.facts.Flame.Observation.Nodes {
+	if latest.Known() {
+		for _, node := range latest.Observation.Nodes {
 			rooms[node.Name] = autoscale.Resources(node.Allocatable)
 		}
 	}
 	var pods []autoscale.Pod
-	for _, pod := range p.facts.ExecutorManagers {
-		if pod.DeletionTimestamp == nil && !status.Ended(pod) {
-			pods = append(pods, autoscale.Pod{Name: pod.Name, Ready: !readySince(pod).IsZero(), Room: rooms[pod.Name]})
+	for _, pod := range executorManagers {
+		if !pod.Terminating && !pod.Finished() {
+			pods = append(pods, autoscale.Pod{Name: pod.Name, Ready: pod.Ready, Room: rooms[pod.Name]})
 		}
 	}
 	return pods
@@ -115,19 +101,19 @@ func (p *pass) podsForScale() []autoscale.Pod {
 
 // flameForScale is how Flame sees an executor manager: its CPU limit rounded up,
 // its GPUs, and the memory of the host, of which the nodes tell.
-func (p *pass) flameForScale() autoscale.Flame {
+func (p *pass) flameForScale(latest observation.Latest, wanted *desired.Objects) autoscale.Flame {
 	slot := p.cluster.Spec.SessionManager.Slot
 	flames := autoscale.Flame{
 		Policy: autoscale.Policy(p.cluster.Spec.SessionManager.Policy),
-		Gang:   p.objects.Gang,
+		Gang:   wanted.Gang,
 		Slot:   autoscale.Resources{CPU: slot.CPU.Value(), Memory: slot.Memory.Value(), GPU: slot.GPU.Value()},
 	}
-	for _, container := range p.objects.ExecutorManager.Spec.Containers {
+	for _, container := range wanted.ExecutorManager.Spec.Containers {
 		if container.Name == flamev1alpha1.ComponentExecutorManager {
 			flames.Shape = autoscale.Resources{CPU: container.Resources.Limits.Cpu().Value(), GPU: gpus(container)}
 		}
 	}
-	flames.Shape.Memory = hostMemory(p.facts.Flame)
+	flames.Shape.Memory = hostMemory(latest)
 	return flames
 }
 

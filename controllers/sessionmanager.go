@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -17,136 +16,116 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
+	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/naming"
-	"github.com/xflops/flame-operator/internal/sessionmanager"
+	"github.com/xflops/flame-operator/internal/rollout"
 )
 
 // stepSessionManager applies what belongs to the session manager and takes its pod one
 // step towards what is wanted. A claim that cannot grow, or a budget that is refused,
 // keeps no pod from being looked after. A name that is somebody else's does: the pod
 // would mount their claim.
-func (p *pass) stepSessionManager(ctx context.Context) error {
-	var errs []error
-	for _, step := range []func(context.Context) error{p.applyClaim, p.applySessionManagerService, p.applyBudget, p.stepSessionManagerPod} {
-		errs = append(errs, p.sort(flamev1alpha1.ComponentSessionManager, step(ctx)))
-		if p.facts.Missing != nil {
-			break
+func (p *pass) stepSessionManager(ctx context.Context, pod *corev1.Pod, wanted *desired.Objects) (*corev1.Pod, report) {
+	const component = flamev1alpha1.ComponentSessionManager
+	var all report
+	for _, step := range []func(context.Context, *desired.Objects) error{p.applyClaim, p.applySessionManagerService, p.applyBudget} {
+		if all = all.join(classify(component, step(ctx, wanted))); all.missing != nil {
+			return pod, all
 		}
 	}
-	return errors.Join(errs...)
+	p.memory.leaving = p.memory.leaving.Seen(sessionManagerState(pod), p.now)
+	step := rollout.NextStep(sessionManagerState(pod), templateHash(wanted.SessionManager), p.cluster.Spec.Suspend, p.now)
+	pod, err := p.takeStep(ctx, pod, wanted, step)
+	if err != nil {
+		return pod, all.join(classify(component, err))
+	}
+	return pod, all.join(after(step.After))
 }
 
 // applyClaim leaves a claim alone that is no longer wanted: it holds what users may want
 // back.
-func (p *pass) applyClaim(ctx context.Context) error {
-	if p.objects.SessionManagerClaim == nil {
+func (p *pass) applyClaim(ctx context.Context, wanted *desired.Objects) error {
+	if wanted.SessionManagerClaim == nil {
 		return nil
 	}
-	return p.Applier.Adopt(ctx, p.cluster, p.objects.SessionManagerClaim, &corev1.PersistentVolumeClaim{})
+	return p.memory.applier.Adopt(ctx, p.cluster, wanted.SessionManagerClaim, &corev1.PersistentVolumeClaim{})
 }
 
-func (p *pass) applySessionManagerService(ctx context.Context) error {
-	return ensure(ctx, p, p.objects.SessionManagerService, &corev1.Service{}, naming.SessionManager(p.cluster.Name))
+func (p *pass) applySessionManagerService(ctx context.Context, wanted *desired.Objects) error {
+	return ensure(ctx, p, wanted.SessionManagerService, &corev1.Service{}, naming.SessionManager(p.cluster.Name))
 }
 
-func (p *pass) applyBudget(ctx context.Context) error {
-	return ensure(ctx, p, p.objects.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, naming.SessionManager(p.cluster.Name))
+func (p *pass) applyBudget(ctx context.Context, wanted *desired.Objects) error {
+	return ensure(ctx, p, wanted.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, naming.SessionManager(p.cluster.Name))
 }
 
-func (p *pass) stepSessionManagerPod(ctx context.Context) error {
-	p.noteLeaving()
-	step := sessionmanager.Next(sessionManagerFacts(p.facts.SessionManager), p.facts.SessionManagerHash, p.cluster.Spec.Suspend, p.facts.Now)
-	if err := p.takeStep(ctx, step); err != nil {
-		return err
-	}
-	p.wait(step.After)
-	return nil
-}
-
-// noteLeaving remembers whether the session manager has left its Service before it
-// goes. An operator that was started meanwhile can tell by when it was deleted,
-// which the API server knows to the second.
-func (p *pass) noteLeaving() {
-	pod := p.facts.SessionManager
-	if pod == nil {
-		return
-	}
-	facts, at := sessionManagerFacts(pod), p.facts.Now
-	if facts.Terminating {
-		if _, known := p.left.Load(p.cluster.UID); known {
-			return
-		}
-		facts.Terminating, at = false, deletedAt(pod).Add(time.Second)
-	}
-	p.left.Store(p.cluster.UID, sessionmanager.HasLeft(facts, at))
-}
-
-func (p *pass) takeStep(ctx context.Context, step sessionmanager.Step) error {
-	if step.Reason == sessionmanager.Outdated && step.Action != sessionmanager.Keep {
-		if err := p.tryNewSessionManager(ctx); err != nil {
-			return err
+// takeStep returns the pod as it is after the step.
+func (p *pass) takeStep(ctx context.Context, pod *corev1.Pod, wanted *desired.Objects, step rollout.Step) (*corev1.Pod, error) {
+	if step.Reason == rollout.Outdated && step.Action != rollout.Keep {
+		if err := p.tryNewSessionManager(ctx, wanted); err != nil {
+			return pod, err
 		}
 	}
 	switch step.Action {
-	case sessionmanager.Create:
-		return p.createSessionManager(ctx, step.Failures)
-	case sessionmanager.Withdraw:
-		return p.setServing(ctx, "false")
-	case sessionmanager.Restore:
-		return p.setServing(ctx, "true")
-	case sessionmanager.Delete:
-		return p.deleteSessionManager(ctx)
-	case sessionmanager.Recreate:
-		if err := p.deleteSessionManager(ctx); err != nil {
-			return err
+	case rollout.Create:
+		return p.createSessionManager(ctx, pod, wanted, step.Failures)
+	case rollout.Withdraw:
+		return pod, p.setServing(ctx, pod, "false")
+	case rollout.Restore:
+		return pod, p.setServing(ctx, pod, "true")
+	case rollout.Delete:
+		return p.deleteSessionManager(ctx, pod)
+	case rollout.Recreate:
+		gone, err := p.deleteSessionManager(ctx, pod)
+		if err != nil {
+			return gone, err
 		}
-		return p.createSessionManager(ctx, step.Failures)
-	case sessionmanager.Keep:
+		return p.createSessionManager(ctx, gone, wanted, step.Failures)
+	case rollout.Keep:
 	}
-	return nil
+	return pod, nil
 }
 
 // tryNewSessionManager asks the API server whether it would take the new pod,
 // before the old one goes. One that is refused would leave the cluster with none.
-func (p *pass) tryNewSessionManager(ctx context.Context) error {
-	pod := p.objects.SessionManager.DeepCopy()
+func (p *pass) tryNewSessionManager(ctx context.Context, wanted *desired.Objects) error {
+	pod := wanted.SessionManager.DeepCopy()
 	pod.Name += "-trial"
 	if err := p.try(ctx, pod); err != nil {
-		return fmt.Errorf("try to create Pod %q anew: %w", p.objects.SessionManager.Name, err)
+		return fmt.Errorf("try to create Pod %q anew: %w", wanted.SessionManager.Name, err)
 	}
 	return nil
 }
 
-func (p *pass) createSessionManager(ctx context.Context, failed int) error {
-	pod := p.objects.SessionManager.DeepCopy()
+// createSessionManager returns the new pod, or the one before it if that fails.
+func (p *pass) createSessionManager(ctx context.Context, before *corev1.Pod, wanted *desired.Objects, failed int) (*corev1.Pod, error) {
+	pod := wanted.SessionManager.DeepCopy()
 	setFailures(pod, failed)
-	if left, _ := p.left.Load(p.cluster.UID); left == true {
+	if p.memory.leaving.InTime {
 		pod.Annotations[flamev1alpha1.AnnotationFollowsWithdrawn] = "true"
 	}
-	if err := p.Pods.CreateNamed(ctx, p.fleet(flamev1alpha1.ComponentSessionManager), pod); err != nil {
-		return err
+	if err := p.memory.pods.CreateNamed(ctx, p.fleet(flamev1alpha1.ComponentSessionManager), pod); err != nil {
+		return before, err
 	}
-	p.facts.SessionManager = pod
-	return nil
+	return pod, nil
 }
 
-func (p *pass) deleteSessionManager(ctx context.Context) error {
-	pod := p.facts.SessionManager
-	if err := p.Pods.Delete(ctx, p.fleet(flamev1alpha1.ComponentSessionManager), []*corev1.Pod{pod}); err != nil {
-		return err
+// deleteSessionManager returns the pod on its way out.
+func (p *pass) deleteSessionManager(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
+	if err := p.memory.pods.Delete(ctx, p.fleet(flamev1alpha1.ComponentSessionManager), []*corev1.Pod{pod}); err != nil {
+		return pod, err
 	}
 	gone := pod.DeepCopy()
-	gone.DeletionTimestamp = &metav1.Time{Time: p.facts.Now}
-	p.facts.SessionManager = gone
-	return nil
+	gone.DeletionTimestamp = &metav1.Time{Time: p.now}
+	return gone, nil
 }
 
 // setServing puts the session manager's pod into its Service or takes it out,
 // and notes when.
-func (p *pass) setServing(ctx context.Context, serving string) error {
-	return p.Pods.Relabel(ctx, p.facts.SessionManager, apply.Metadata{
+func (p *pass) setServing(ctx context.Context, pod *corev1.Pod, serving string) error {
+	return p.memory.pods.Relabel(ctx, pod, apply.Metadata{
 		Labels:      map[string]string{flamev1alpha1.LabelServing: serving},
-		Annotations: map[string]string{flamev1alpha1.AnnotationWithdrawnAt: p.facts.Now.UTC().Format(time.RFC3339Nano)},
+		Annotations: map[string]string{flamev1alpha1.AnnotationWithdrawnAt: p.now.UTC().Format(time.RFC3339Nano)},
 	})
 }
 
@@ -157,4 +136,8 @@ func setFailures(pod *corev1.Pod, count int) {
 		pod.Annotations = maps.Clone(pod.Annotations)
 		pod.Annotations[flamev1alpha1.AnnotationFailures] = strconv.Itoa(count)
 	}
+}
+
+func templateHash(pod *corev1.Pod) string {
+	return pod.Annotations[flamev1alpha1.AnnotationTemplateHash]
 }

@@ -31,8 +31,8 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
-	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/stored"
 	"github.com/xflops/flame-operator/internal/upgradeable"
 )
@@ -102,7 +102,7 @@ func byOwnerOrLabel(ctx context.Context, pod client.Object) []reconcile.Request 
 // CacheOptions keeps the caches small: they hold what the operator made and of it
 // only what the operator reads, in the given namespaces or, if there are none, in all.
 func CacheOptions(namespaces []string) cache.Options {
-	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{flamev1alpha1.LabelManagedBy: desired.ManagedBy})}
+	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{flamev1alpha1.LabelManagedBy: naming.ManagedBy})}
 	pods := ours
 	pods.Transform = trimPod
 	// Of other namespaces nothing is asked for: there may be no right to it.
@@ -168,8 +168,6 @@ func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 	r := &FlameClusterReconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
-		Applier:   apply.New(mgr.GetClient(), mgr.GetAPIReader()),
-		Pods:      apply.NewPods(mgr.GetClient(), mgr.GetAPIReader()),
 		Recorder:  mgr.GetEventRecorder("flame-operator"),
 		Now:       time.Now,
 		OpenShift: openShift,

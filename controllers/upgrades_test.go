@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/upgradeable"
 	"github.com/xflops/flame-operator/test/clusters"
 )
@@ -89,7 +90,7 @@ func TestASessionManagerThatDoesNotEndHoldsBackNoUpdateForEver(t *testing.T) {
 	require.NoError(t, h.live.Delete(t.Context(), pod))
 	_, err := h.step(cluster)
 	require.NoError(t, err)
-	since := h.namespace + "/c since " + deletedAt(h.sessionManager(cluster)).UTC().Format(time.RFC3339)
+	since := h.namespace + "/c since " + podstate.Of(h.sessionManager(cluster), "").DeletedAt.UTC().Format(time.RFC3339)
 	u.say(metav1.ConditionFalse, "the session managers of these FlameClusters are being replaced: "+since)
 
 	u.clock.Step(5 * time.Minute)

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 // RefusedError says that the API server understood a write and does not do it, by its
@@ -119,13 +121,10 @@ var (
 
 // steady takes out of a text what differs from try to try, since it is written into
 // a status, and cuts it.
-func steady(text string) string {
-	text = strings.TrimSpace(spaces.ReplaceAllString(ownAddress.ReplaceAllString(text, ""), " "))
-	if text == "" {
+func steady(why string) string {
+	why = strings.TrimSpace(spaces.ReplaceAllString(ownAddress.ReplaceAllString(why, ""), " "))
+	if why == "" {
 		return "without a reason"
 	}
-	if len(text) > longestWhy {
-		return strings.ToValidUTF8(text[:longestWhy], "") + "…"
-	}
-	return text
+	return words.Cut(why, longestWhy)
 }

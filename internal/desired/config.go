@@ -31,7 +31,7 @@ func (b builder) config() (*corev1ac.ConfigMapApplyConfiguration, *corev1ac.Secr
 	}
 	name := naming.Config(b.cluster.Name)
 	configMap := corev1ac.ConfigMap(name, b.cluster.Namespace).
-		WithLabels(Labels(b.cluster, "")).
+		WithLabels(naming.Labels(b.cluster.Name, "")).
 		WithOwnerReferences(b.owner()).
 		WithData(map[string]string{naming.ServerConfigKey: serverText, naming.ClientConfigKey: clientText})
 	if !b.storageIsSecret() {
@@ -42,7 +42,7 @@ func (b builder) config() (*corev1ac.ConfigMapApplyConfiguration, *corev1ac.Secr
 		return nil, nil, err
 	}
 	secret := corev1ac.Secret(name, b.cluster.Namespace).
-		WithLabels(Labels(b.cluster, "")).
+		WithLabels(naming.Labels(b.cluster.Name, "")).
 		WithOwnerReferences(b.owner()).
 		WithData(map[string][]byte{naming.ServerConfigKey: []byte(secretText)})
 	return configMap, secret, nil

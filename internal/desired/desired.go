@@ -23,6 +23,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flameconf"
+	"github.com/xflops/flame-operator/internal/naming"
 )
 
 // Inputs is what the objects of a cluster depend on besides its spec.
@@ -134,7 +135,7 @@ func (b builder) serviceAccount() *corev1ac.ServiceAccountApplyConfiguration {
 		return nil
 	}
 	return corev1ac.ServiceAccount(b.serviceAccountName(), b.cluster.Namespace).
-		WithLabels(Labels(b.cluster, "")).
+		WithLabels(naming.Labels(b.cluster.Name, "")).
 		WithOwnerReferences(b.owner()).
 		WithAutomountServiceAccountToken(false)
 }

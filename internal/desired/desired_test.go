@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -83,7 +84,7 @@ func TestATrialOfAnObjectCacheIsThePodThatItsControllerMakes(t *testing.T) {
 	set.Spec.Template.Labels = map[string]string{"a": "b"}
 	set.Spec.Template.Spec.Containers = []corev1.Container{{Name: "object-cache"}}
 	set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "objects", Labels: map[string]string{"c": "d"}}}}
-	others := []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "c-object-cache-0"}}, {ObjectMeta: metav1.ObjectMeta{Name: "c-object-cache-2"}}}
+	others := []podstate.Pod{{Name: "c-object-cache-0"}, {Name: "c-object-cache-2"}}
 	pod, claims := ObjectCacheTrial(set, others)
 	assert.Equal(t, "c-object-cache-1", pod.Name)
 	assert.Equal(t, set.Spec.Template.Labels, pod.Labels)

@@ -29,10 +29,10 @@ func (b builder) disruptionBudget() *policyv1ac.PodDisruptionBudgetApplyConfigur
 		protected = 1
 	}
 	return policyv1ac.PodDisruptionBudget(naming.SessionManager(b.cluster.Name), b.cluster.Namespace).
-		WithLabels(Labels(b.cluster, component)).
+		WithLabels(naming.Labels(b.cluster.Name, component)).
 		WithOwnerReferences(b.owner()).
 		WithSpec(policyv1ac.PodDisruptionBudgetSpec().
 			WithMinAvailable(intstr.FromInt32(protected)).
 			WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow).
-			WithSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(b.cluster, component))))
+			WithSelector(metav1ac.LabelSelector().WithMatchLabels(naming.Selector(b.cluster.Name, component))))
 }

@@ -84,8 +84,8 @@ func (b builder) executorManagerEnv(resources corev1.ResourceRequirements) []cor
 	more := []corev1.EnvVar{
 		{Name: "FLAME_ENDPOINT", Value: b.server.Cluster.Endpoint},
 		{Name: "HOME", Value: userHome},
-		{Name: "USER", Value: flame},
-		{Name: "LOGNAME", Value: flame},
+		{Name: "USER", Value: "flame"},
+		{Name: "LOGNAME", Value: "flame"},
 		{Name: "XDG_CACHE_HOME", Value: userHome + "/.cache"},
 		{Name: "XDG_DATA_HOME", Value: userHome + "/.local/share"},
 		{Name: "UV_CACHE_DIR", Value: userHome + "/.cache/uv"},
@@ -124,7 +124,7 @@ func (b builder) waitContainer(resources corev1.ResourceRequirements) corev1.Con
   sleep 1
 done`, host, naming.BackendPort)
 	return corev1.Container{
-		Name:            "wait-for-session-manager",
+		Name:            naming.WaitContainer,
 		Image:           b.cluster.Spec.ExecutorManager.Image,
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		Command:         []string{"/bin/bash", "-c", script},

@@ -17,6 +17,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flameconf"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 func (b builder) objectCacheService() *corev1ac.ServiceApplyConfiguration {
@@ -25,10 +26,10 @@ func (b builder) objectCacheService() *corev1ac.ServiceApplyConfiguration {
 		return nil
 	}
 	return corev1ac.Service(naming.ObjectCache(b.cluster.Name), b.cluster.Namespace).
-		WithLabels(Labels(b.cluster, component)).
+		WithLabels(naming.Labels(b.cluster.Name, component)).
 		WithOwnerReferences(b.owner()).
 		WithSpec(serviceSpec().
-			WithSelector(Selector(b.cluster, component)).
+			WithSelector(naming.Selector(b.cluster.Name, component)).
 			WithPorts(servicePort("cache", naming.CachePort)))
 }
 
@@ -56,7 +57,7 @@ func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string,
 		WithReplicas(replicas).
 		WithServiceName(naming.ObjectCache(b.cluster.Name)).
 		WithPodManagementPolicy(appsv1.ParallelPodManagement).
-		WithSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(b.cluster, component))).
+		WithSelector(metav1ac.LabelSelector().WithMatchLabels(naming.Selector(b.cluster.Name, component))).
 		WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().WithType(appsv1.OnDeleteStatefulSetStrategyType)).
 		WithPersistentVolumeClaimRetentionPolicy(appsv1ac.StatefulSetPersistentVolumeClaimRetentionPolicy().
 			WithWhenDeleted(appsv1.PersistentVolumeClaimRetentionPolicyType(spec.Storage.WhenDeleted)).
@@ -64,12 +65,12 @@ func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string,
 		WithTemplate(template)
 	if claim := spec.Storage.VolumeClaimTemplate; claim != nil {
 		set.WithVolumeClaimTemplates(&corev1ac.PersistentVolumeClaimApplyConfiguration{
-			ObjectMetaApplyConfiguration: metav1ac.ObjectMeta().WithName("objects").WithLabels(Labels(b.cluster, component)),
+			ObjectMetaApplyConfiguration: metav1ac.ObjectMeta().WithName("objects").WithLabels(naming.Labels(b.cluster.Name, component)),
 			Spec:                         claimSpec(claim),
 		})
 	}
 	return appsv1ac.StatefulSet(naming.ObjectCache(b.cluster.Name), b.cluster.Namespace).
-		WithLabels(Labels(b.cluster, component)).
+		WithLabels(naming.Labels(b.cluster.Name, component)).
 		WithOwnerReferences(b.owner()).
 		WithSpec(set), hash, nil
 }
@@ -109,9 +110,9 @@ func (b builder) objectCacheTemplate(spec *flamev1alpha1.ObjectCacheSpec) (*core
 // ObjectCacheTrial returns what the StatefulSet of an object cache lacks first, much as
 // its controller makes it: a pod, and the claims of that pod. The controller tells only
 // events that it was refused; this is for asking whether it would be.
-func ObjectCacheTrial(set *appsv1.StatefulSet, pods []corev1.Pod) (*corev1.Pod, []*corev1.PersistentVolumeClaim) {
+func ObjectCacheTrial(set *appsv1.StatefulSet, pods []podstate.Pod) (*corev1.Pod, []*corev1.PersistentVolumeClaim) {
 	ordinal := 0
-	exists := func(pod corev1.Pod) bool { return pod.Name == fmt.Sprintf("%s-%d", set.Name, ordinal) }
+	exists := func(pod podstate.Pod) bool { return pod.Name == fmt.Sprintf("%s-%d", set.Name, ordinal) }
 	for slices.ContainsFunc(pods, exists) {
 		ordinal++
 	}

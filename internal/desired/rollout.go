@@ -11,8 +11,8 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// Executors is the number of executor managers that a cluster wants without autoscaling.
-func Executors(cluster *flamev1alpha1.FlameCluster) int {
+// Replicas is the number of executor managers that a cluster wants without autoscaling.
+func Replicas(cluster *flamev1alpha1.FlameCluster) int {
 	if cluster.Spec.Suspend {
 		return 0
 	}

@@ -33,11 +33,11 @@ func TestRollout(t *testing.T) {
 			cluster.Spec.Suspend = test.suspend
 			cluster.Spec.ExecutorManager.UpdateStrategy.MaxSurge = intstr.Parse(test.maxSurge)
 			cluster.Spec.ExecutorManager.UpdateStrategy.MaxUnavailable = intstr.Parse(test.maxMissing)
-			surge, missing, err := Rollout(cluster, Executors(cluster))
+			surge, missing, err := Rollout(cluster, Replicas(cluster))
 			require.NoError(t, err)
 			assert.Equal(t, test.wantSurge, surge)
 			assert.Equal(t, test.wantMissing, missing)
-			assert.Equal(t, test.suspend, Executors(cluster) == 0)
+			assert.Equal(t, test.suspend, Replicas(cluster) == 0)
 		})
 	}
 }

@@ -31,13 +31,13 @@ const startSessionManager = `ulimit -Sn "$(ulimit -Hn)"; exec ` + binDir + `flam
 
 func (b builder) sessionManagerService() *corev1ac.ServiceApplyConfiguration {
 	const component = flamev1alpha1.ComponentSessionManager
-	selector := Selector(b.cluster, component)
+	selector := naming.Selector(b.cluster.Name, component)
 	// Flame workaround: withdraw-first
 	// A session manager that is to be replaced leaves the Service first, so that
 	// executor managers are refused rather than left hanging on a dead address.
 	selector[flamev1alpha1.LabelServing] = "true"
 	return corev1ac.Service(naming.SessionManager(b.cluster.Name), b.cluster.Namespace).
-		WithLabels(Labels(b.cluster, component)).
+		WithLabels(naming.Labels(b.cluster.Name, component)).
 		WithOwnerReferences(b.owner()).
 		WithSpec(serviceSpec().
 			WithSelector(selector).
@@ -67,7 +67,7 @@ func (b builder) sessionManagerClaim() *corev1ac.PersistentVolumeClaimApplyConfi
 		return nil
 	}
 	claim := corev1ac.PersistentVolumeClaim(naming.SessionManager(b.cluster.Name), b.cluster.Namespace).
-		WithLabels(Labels(b.cluster, flamev1alpha1.ComponentSessionManager)).
+		WithLabels(naming.Labels(b.cluster.Name, flamev1alpha1.ComponentSessionManager)).
 		WithSpec(claimSpec(storage.VolumeClaimTemplate))
 	if storage.WhenDeleted == flamev1alpha1.WhenDeletedDelete {
 		claim.WithOwnerReferences(b.owner())

@@ -24,6 +24,10 @@ const (
 	ClientConfigKey = "flame.yaml"
 )
 
+// WaitContainer is the name of the init container in which an executor manager waits
+// for the session manager.
+const WaitContainer = "wait-for-session-manager"
+
 // Config is the name of the ConfigMap, and of the Secret if there is one, that
 // hold the configuration of a cluster.
 func Config(cluster string) string { return cluster + "-config" }

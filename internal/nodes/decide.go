@@ -4,12 +4,10 @@
 package nodes
 
 import (
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 // Decide returns what has to be done now. While Flame is silent nothing is: its
@@ -60,29 +58,10 @@ type decision struct {
 	lost    map[string]bool
 }
 
-func strangers(latest observation.Latest, prefix string, known map[string]bool) []string {
-	if !latest.Known() {
-		return nil
-	}
-	names := map[string]bool{}
-	add := func(name string) {
-		if strings.HasPrefix(name, prefix) && !known[name] {
-			names[name] = true
-		}
-	}
-	for _, node := range latest.Observation.Nodes {
-		add(node.Name)
-	}
-	for _, executor := range latest.Observation.Executors {
-		add(executor.Node)
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
 // pod decides about a name that has a pod.
-func (d *decision) pod(pod *Pod) {
+func (d *decision) pod(pod *podstate.Pod) {
 	switch {
-	case pod.Process == Ended:
+	case pod.Ended:
 		if _, known := d.in.Latest.Track.Nodes[pod.Name]; known {
 			d.gone(Gone{Name: pod.Name, Process: Ended})
 		}

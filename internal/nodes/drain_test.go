@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) {
@@ -19,8 +20,8 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 	soon := 500 * time.Millisecond
 	unbind := urgently(Plan{Unbind: []string{"a/1"}, UnbindWithin: 1800 * time.Millisecond, After: soon})
 	halted := urgently(Plan{After: soon})
-	at := func(seconds int) Pod {
-		return with(terminating(running("a")), func(p *Pod) { p.DeletedAt = ago(seconds) })
+	at := func(seconds int) podstate.Pod {
+		return with(terminating(running("a")), func(p *podstate.Pod) { p.DeletedAt = ago(seconds) })
 	}
 	tests{
 		"not before it is halted for sure": {
@@ -40,7 +41,7 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 			want: unbind,
 		},
 		"all before the first of their pods goes on": {
-			in:   input(says(full...), at(5), with(terminating(running("b")), func(p *Pod) { p.DeletedAt = ago(34) })),
+			in:   input(says(full...), at(5), with(terminating(running("b")), func(p *podstate.Pod) { p.DeletedAt = ago(34) })),
 			want: urgently(Plan{Unbind: []string{"a/1", "b/1"}, UnbindWithin: 800 * time.Millisecond, After: soon}),
 		},
 		"one that runs a task": {

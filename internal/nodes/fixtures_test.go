@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -106,38 +107,38 @@ func again(before, now observation.Latest) observation.Latest {
 }
 
 // running is a pod that has been well for a quarter of an hour.
-func running(name string) Pod {
-	return Pod{
-		Name: name, Process: Alive, StartedAt: ago(900),
+func running(name string) podstate.Pod {
+	return podstate.Pod{
+		Name: name, StartedAt: ago(900),
 		Connected: true, Linked: true, LinkSince: ago(890), Gate: true, GateSince: ago(890),
 	}
 }
 
-func with(pod Pod, change func(*Pod)) Pod {
+func with(pod podstate.Pod, change func(*podstate.Pod)) podstate.Pod {
 	change(&pod)
 	return pod
 }
 
-func terminating(pod Pod) Pod {
+func terminating(pod podstate.Pod) podstate.Pod {
 	pod.Terminating, pod.DeletedAt = true, ago(4)
 	return pod
 }
 
-func ended(name string) Pod {
+func ended(name string) podstate.Pod {
 	pod := running(name)
-	pod.Process, pod.Linked = Ended, false
+	pod.Ended, pod.Linked = true, false
 	return pod
 }
 
 // cutOff is a pod that lost its connection some seconds ago.
-func cutOff(name string, seconds int) Pod {
+func cutOff(name string, seconds int) podstate.Pod {
 	pod := running(name)
 	pod.Linked, pod.LinkSince = false, ago(seconds)
 	return pod
 }
 
 // input is a cluster whose session manager has been ready for an hour.
-func input(latest observation.Latest, pods ...Pod) Input {
+func input(latest observation.Latest, pods ...podstate.Pod) Input {
 	return Input{
 		Latest: latest, Recent: true, Pods: pods,
 		SessionManager: SessionManager{StartedAt: ago(3610), ReadySince: ago(3600), Refused: true},

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 type tests map[string]struct {
@@ -155,7 +156,7 @@ func TestANodeWhoseProcessMayBeConnectedIsNeverFenced(t *testing.T) {
 			want: nothing,
 		},
 		"a slow pod that has started and is not listed yet": {
-			in:   input(says(600, node("b", observation.Ready)), Pod{Name: "a", Process: Alive, StartedAt: ago(600)}, running("b")),
+			in:   input(says(600, node("b", observation.Ready)), podstate.Pod{Name: "a", StartedAt: ago(600)}, running("b")),
 			want: nothing,
 		},
 		"a force-deleted pod that is still running, as long as it answers, whatever its grace period": {
@@ -271,7 +272,7 @@ func TestStrangersAreTheNamesOfAClusterThatNoPodHas(t *testing.T) {
 		executor("c-executor-manager-orphan/1", observation.Void, ""), executor("c-executor-manager-a/1", observation.Void, ""),
 		executor("somebody/1", observation.Void, ""),
 	)
-	pods := []Pod{{Name: "c-executor-manager-pod"}}
+	pods := []podstate.Pod{{Name: "c-executor-manager-pod"}}
 	assert.Equal(t, []string{"c-executor-manager-a", "c-executor-manager-b", "c-executor-manager-orphan"},
 		Strangers(latest, "c-executor-manager-", pods))
 	assert.Empty(t, Strangers(observation.Latest{}, "c-executor-manager-", pods), "nothing is known")

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 // leaving decides about a pod that is on its way out and not gone yet.
-func (d *decision) leaving(pod *Pod) {
+func (d *decision) leaving(pod *podstate.Pod) {
 	if d.lost[pod.Name] {
 		return
 	}

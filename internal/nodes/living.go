@@ -7,8 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/xflops/flame-operator/internal/backoff"
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/rollout"
 )
 
 // forgotten has pods replaced that started before the session manager's memory
@@ -17,9 +18,9 @@ import (
 // long as Flame has not said that there are none.
 //
 // Flame workaround: replace-forgotten
-func (d *decision) forgotten(pod *Pod) {
+func (d *decision) forgotten(pod *podstate.Pod) {
 	since := d.in.SessionManager.StateSince
-	if pod.Process == Alive && !since.IsZero() && !pod.StartedAt.IsZero() && pod.StartedAt.Before(since) {
+	if !pod.Ended && !since.IsZero() && !pod.StartedAt.IsZero() && pod.StartedAt.Before(since) {
 		d.lose(pod, StateLost, since, d.idles(pod.Name, since))
 	}
 }
@@ -32,9 +33,9 @@ func (d *decision) idles(name string, since time.Time) bool {
 
 // joining has Flame asked soon when a pod has connected since it was asked last: the
 // pod is ready when Flame says so, and a start or an update waits for that.
-func (d *decision) joining(pod *Pod) {
+func (d *decision) joining(pod *podstate.Pod) {
 	unheard := d.in.Latest.Known() && !d.in.Latest.Observation.At.After(pod.LinkSince)
-	if pod.Process == Alive && !pod.Terminating && pod.Linked && !pod.Gate && unheard {
+	if !pod.Ended && !pod.Terminating && pod.Linked && !pod.Gate && unheard {
 		d.plan.Urgent = true
 	}
 }
@@ -42,7 +43,7 @@ func (d *decision) joining(pod *Pod) {
 // living decides about a pod that runs and is to go on.
 //
 // Flame workaround: replace-forgotten
-func (d *decision) living(pod *Pod) {
+func (d *decision) living(pod *podstate.Pod) {
 	node, listed := d.in.Latest.Observation.Node(pod.Name)
 	d.gate(pod, listed && node.State == observation.Ready)
 	if pod.StartedAt.IsZero() || d.lost[pod.Name] {
@@ -70,7 +71,7 @@ func (d *decision) living(pod *Pod) {
 
 // gate has a readiness gate say what Flame says. One that was never set says
 // that the node is not ready.
-func (d *decision) gate(pod *Pod, ready bool) {
+func (d *decision) gate(pod *podstate.Pod, ready bool) {
 	if pod.Gate == ready {
 		return
 	}
@@ -86,13 +87,13 @@ func (d *decision) gate(pod *Pod, ready bool) {
 // may hang, and would for longer than its work can wait.
 //
 // Flame workaround: replace-cut-off
-func (d *decision) cutOff(pod *Pod) {
+func (d *decision) cutOff(pod *podstate.Pod) {
 	d.plan.Urgent = true
 	sessionManager := d.in.SessionManager
 	if sessionManager.ReadySince.IsZero() {
 		return
 	}
-	since, wait := pod.cutOffSince(), reconnectTime
+	since, wait := cutOffSince(pod), reconnectTime
 	if !sessionManager.Refused && since.Before(sessionManager.ReadySince.Add(linkDelay)) {
 		wait = hangTime
 	}
@@ -103,17 +104,17 @@ func (d *decision) cutOff(pod *Pod) {
 // ready yet is not so since it was made, however long its image and its start took,
 // and nothing tells when its startup probe saw its connection: startTime after its
 // start at the latest.
-func (p *Pod) cutOffSince() time.Time {
-	if p.LinkSince.After(p.StartedAt) {
-		return p.LinkSince
+func cutOffSince(pod *podstate.Pod) time.Time {
+	if pod.LinkSince.After(pod.StartedAt) {
+		return pod.LinkSince
 	}
-	return p.StartedAt.Add(startTime)
+	return pod.StartedAt.Add(startTime)
 }
 
 // unlisted has a pod replaced that Flame has forgotten. One whose gate has just
 // closed was known until now: most likely it was cordoned, and is about to go.
 // Tasks of executors that Flame still lists have been given to nobody else.
-func (d *decision) unlisted(pod *Pod) {
+func (d *decision) unlisted(pod *podstate.Pod) {
 	since := later(pod.LinkSince, later(pod.GateSince, d.in.SessionManager.ReadySince))
 	if pod.Gate {
 		since = d.now
@@ -123,7 +124,7 @@ func (d *decision) unlisted(pod *Pod) {
 
 // executors has those sent again that the pod did not take, though it could: the
 // time before it was connected, or the session manager ready, does not count.
-func (d *decision) executors(pod *Pod) {
+func (d *decision) executors(pod *podstate.Pod) {
 	var oldest time.Time
 	for _, executor := range d.held[pod.Name] {
 		since := d.in.Latest.Track.Executors[executor.ID].Since
@@ -150,9 +151,9 @@ func (d *decision) executors(pod *Pod) {
 // said what came of the last time.
 //
 // Flame workaround: resync
-func (d *decision) resync(pod *Pod) {
+func (d *decision) resync(pod *podstate.Pod) {
 	track := d.in.Latest.Track.Nodes[pod.Name]
-	next := track.ResyncedAt.Add(backoff.Delay(track.Resyncs))
+	next := track.ResyncedAt.Add(rollout.Delay(track.Resyncs))
 	switch {
 	case d.now.Before(next):
 		d.look(next)
@@ -161,13 +162,13 @@ func (d *decision) resync(pod *Pod) {
 	}
 }
 
-func (d *decision) lose(pod *Pod, reason Reason, since time.Time, useless bool) {
+func (d *decision) lose(pod *podstate.Pod, reason Reason, since time.Time, useless bool) {
 	d.lost[pod.Name] = true
 	d.plan.Lost = append(d.plan.Lost, Loss{Pod: pod.Name, Reason: reason, Since: since, Useless: useless})
 }
 
 // loseAfter loses a pod when its time is up.
-func (d *decision) loseAfter(pod *Pod, reason Reason, since, end time.Time, useless bool) {
+func (d *decision) loseAfter(pod *podstate.Pod, reason Reason, since, end time.Time, useless bool) {
 	if d.now.Before(end) {
 		d.plan.Urgent = true
 		d.look(end)

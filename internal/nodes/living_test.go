@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 func TestReadinessGatesSayWhatFlameSays(t *testing.T) {
-	closed := func(p *Pod) { p.Gate = false }
+	closed := func(p *podstate.Pod) { p.Gate = false }
 	tests{
 		"a gate opens when Flame calls the node Ready": {
 			in:   input(says(60, node("a", observation.Ready)), with(running("a"), closed)),
@@ -23,11 +24,11 @@ func TestReadinessGatesSayWhatFlameSays(t *testing.T) {
 			want: nothing,
 		},
 		"a closed gate of a pod that Flame does not list is left alone": {
-			in:   input(says(60), with(running("a"), func(p *Pod) { p.Gate, p.StartedAt = false, time.Time{} })),
+			in:   input(says(60), with(running("a"), func(p *podstate.Pod) { p.Gate, p.StartedAt = false, time.Time{} })),
 			want: nothing,
 		},
 		"a gate closes when Flame does not list the node": {
-			in:   input(says(60), with(running("a"), func(p *Pod) { p.LinkSince = noon })),
+			in:   input(says(60), with(running("a"), func(p *podstate.Pod) { p.LinkSince = noon })),
 			want: Plan{Gates: map[string]bool{"a": false}},
 		},
 		"a closed gate is set once": {
@@ -59,7 +60,7 @@ func TestReadinessGatesSayWhatFlameSays(t *testing.T) {
 }
 
 func TestFlameIsAskedSoonWhenAPodWaitsForItsWord(t *testing.T) {
-	joins := with(running("a"), func(p *Pod) { p.Gate, p.GateSince, p.LinkSince = false, time.Time{}, ago(1) })
+	joins := with(running("a"), func(p *podstate.Pod) { p.Gate, p.GateSince, p.LinkSince = false, time.Time{}, ago(1) })
 	never := observation.Latest{}
 	refused := never.Failed(errors.New("refused"), ago(1))
 	tests{
@@ -72,19 +73,19 @@ func TestFlameIsAskedSoonWhenAPodWaitsForItsWord(t *testing.T) {
 			want: urgently(Plan{}),
 		},
 		"not when it is ready": {
-			in:   input(says(60, node("a", observation.Ready)), with(joins, func(p *Pod) { p.Gate = true })),
+			in:   input(says(60, node("a", observation.Ready)), with(joins, func(p *podstate.Pod) { p.Gate = true })),
 			want: nothing,
 		},
 		"not when Flame has been asked since": {
-			in:   input(says(60, node("a", observation.Ready)), with(joins, func(p *Pod) { p.LinkSince = ago(2) })),
+			in:   input(says(60, node("a", observation.Ready)), with(joins, func(p *podstate.Pod) { p.LinkSince = ago(2) })),
 			want: Plan{Gates: map[string]bool{"a": true}},
 		},
 		"not when it has no connection yet, which may take its time": {
-			in:   input(says(60), with(joins, func(p *Pod) { p.Linked, p.Connected = false, false })),
+			in:   input(says(60), with(joins, func(p *podstate.Pod) { p.Linked, p.Connected = false, false })),
 			want: nothing,
 		},
 		"not when it ended": {
-			in:   input(says(60), with(joins, func(p *Pod) { p.Process = Ended })),
+			in:   input(says(60), with(joins, func(p *podstate.Pod) { p.Ended = true })),
 			want: nothing,
 		},
 		"a session manager that never answered was asked before its Service led to it": {
@@ -104,7 +105,7 @@ func TestFlameIsAskedSoonWhenAPodWaitsForItsWord(t *testing.T) {
 
 func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 	shut := map[string]bool{"a": false}
-	forgotten := with(running("a"), func(p *Pod) { p.Gate, p.GateSince = false, ago(600) })
+	forgotten := with(running("a"), func(p *podstate.Pod) { p.Gate, p.GateSince = false, ago(600) })
 	tests{
 		"given up: at once, and its tasks are with others": {
 			in:   input(says(5, node("a", observation.NotReady)), running("a")),
@@ -123,11 +124,11 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 			want: urgently(Plan{Gates: shut, After: time.Second}),
 		},
 		"not listed: not before its connection has stood long enough": {
-			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(44) })),
+			in:   input(says(60), with(forgotten, func(p *podstate.Pod) { p.LinkSince = ago(44) })),
 			want: urgently(Plan{After: time.Second}),
 		},
 		"not listed: when its connection has stood long enough": {
-			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(45) })),
+			in:   input(says(60), with(forgotten, func(p *podstate.Pod) { p.LinkSince = ago(45) })),
 			want: Plan{Lost: []Loss{useless(loss(Unlisted, 45))}},
 		},
 		"not listed: it may end the tasks of executors that Flame still lists, for no other has been given them": {
@@ -139,7 +140,7 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 			want: urgently(Plan{After: time.Second}),
 		},
 		"not listed: not by an observation of before it was connected": {
-			in:   input(says(60), with(forgotten, func(p *Pod) { p.LinkSince = ago(1) })),
+			in:   input(says(60), with(forgotten, func(p *podstate.Pod) { p.LinkSince = ago(1) })),
 			want: urgently(Plan{}),
 		},
 		"not listed: not when it was just cordoned, and is about to go": {
@@ -147,28 +148,28 @@ func TestAPodThatFlameHasGivenUpOrDoesNotKnowIsLost(t *testing.T) {
 			want: urgently(Plan{Gates: shut, After: 45 * time.Second}),
 		},
 		"not listed: not soon after it was cordoned": {
-			in:   input(says(44), with(forgotten, func(p *Pod) { p.GateSince = ago(44) })),
+			in:   input(says(44), with(forgotten, func(p *podstate.Pod) { p.GateSince = ago(44) })),
 			want: urgently(Plan{After: time.Second}),
 		},
 		"not listed: but when it was cordoned and is to stay after all, since it gets no work": {
-			in:   input(says(45), with(forgotten, func(p *Pod) { p.GateSince = ago(45) })),
+			in:   input(says(45), with(forgotten, func(p *podstate.Pod) { p.GateSince = ago(45) })),
 			want: Plan{Lost: []Loss{useless(loss(Unlisted, 45))}},
 		},
 		"not listed: not a pod that never had a connection, which its probe is there for": {
-			in:   input(says(60), Pod{Name: "a", Process: Alive, StartedAt: ago(600)}),
+			in:   input(says(60), podstate.Pod{Name: "a", StartedAt: ago(600)}),
 			want: nothing,
 		},
 		"no pod is lost before it has started": {
-			in:   input(says(60, node("a", observation.NotReady)), Pod{Name: "a", Process: Alive}),
+			in:   input(says(60, node("a", observation.NotReady)), podstate.Pod{Name: "a"}),
 			want: nothing,
 		},
 		"a pod that was restarted in place is lost, whatever Flame says": {
-			in:   input(says(60, node("a", observation.Ready)), with(running("a"), func(p *Pod) { p.Restarted = true })),
+			in:   input(says(60, node("a", observation.Ready)), with(running("a"), func(p *podstate.Pod) { p.Restarted = true })),
 			want: Plan{Lost: []Loss{useless(loss(RestartedInPlace, 900))}},
 		},
 		"no pod is lost by Flame's last word while it is silent": {
 			in: silent(input(says(600, node("a", observation.NotReady)), running("a"), running("b"), cutOff("c", 600),
-				with(running("d"), func(p *Pod) { p.Restarted = true }))),
+				with(running("d"), func(p *podstate.Pod) { p.Restarted = true }))),
 			want: nothing,
 		},
 		"on its way out, a pod that is given up is of no use any more": {
@@ -222,29 +223,29 @@ func TestAPodThatIsCutOffIsLostOnlyWhileTheSessionManagerAnswers(t *testing.T) {
 			want: urgently(Plan{After: 25 * time.Second}),
 		},
 		"no later because Flame has noticed that its stream ended": {
-			in:   input(says(40, node("a", observation.Unknown)), with(cutOff("a", 40), func(p *Pod) { p.Gate = false })),
+			in:   input(says(40, node("a", observation.Unknown)), with(cutOff("a", 40), func(p *podstate.Pod) { p.Gate = false })),
 			want: urgently(Plan{Lost: []Loss{loss(CutOff, 40)}}),
 		},
 		"not when it has just connected after a start that took long, before it was ready for the first time": {
-			in: input(says(60), with(cutOff("a", 50), func(p *Pod) {
+			in: input(says(60), with(cutOff("a", 50), func(p *podstate.Pod) {
 				p.StartedAt, p.Gate, p.GateSince = ago(10), false, time.Time{} // Not ready since it was made, 50 s ago.
 			})),
 			want: urgently(Plan{After: 90 * time.Second}),
 		},
 		"not so either when it was made before its session manager was ready, when connections may be swallowed": {
-			in: swallowing(input(says(60), with(cutOff("a", 50), func(p *Pod) {
+			in: swallowing(input(says(60), with(cutOff("a", 50), func(p *podstate.Pod) {
 				p.StartedAt, p.Gate, p.GateSince = ago(10), false, time.Time{}
 			})), 30),
 			want: urgently(Plan{After: 90 * time.Second}),
 		},
 		"but when it was never ready for longer than a start and a return may take": {
-			in: input(says(60), with(cutOff("a", 200), func(p *Pod) {
+			in: input(says(60), with(cutOff("a", 200), func(p *podstate.Pod) {
 				p.StartedAt, p.Gate, p.GateSince = ago(100), false, time.Time{}
 			})),
 			want: urgently(Plan{Lost: []Loss{loss(CutOff, 40)}}),
 		},
 		"not before it had a connection ever": {
-			in:   input(says(60, ready), with(cutOff("a", 600), func(p *Pod) { p.Connected = false })),
+			in:   input(says(60, ready), with(cutOff("a", 600), func(p *podstate.Pod) { p.Connected = false })),
 			want: nothing,
 		},
 	}.run(t)
@@ -267,7 +268,7 @@ func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
 		},
 		"one that started after is fine": {
 			in: forgetful(input(says(20, node("a", observation.Ready)),
-				with(running("a"), func(p *Pod) { p.StartedAt, p.LinkSince = ago(20), ago(10) })), 20),
+				with(running("a"), func(p *podstate.Pod) { p.StartedAt, p.LinkSince = ago(20), ago(10) })), 20),
 			want: nothing,
 		},
 		"one that is given up, too, is lost once": {
@@ -279,7 +280,7 @@ func TestAPodOfASessionManagerThatLostItsMemoryIsLost(t *testing.T) {
 			want: Plan{Lost: []Loss{loss(StateLost, 20)}},
 		},
 		"one that has not started yet is fine": {
-			in:   forgetful(input(says(20), Pod{Name: "a", Process: Alive}), 20),
+			in:   forgetful(input(says(20), podstate.Pod{Name: "a"}), 20),
 			want: nothing,
 		},
 		"one that ended is not lost but gone": {
@@ -347,7 +348,7 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 			want: Plan{After: time.Second},
 		},
 		"nor does the time before the pod was connected": {
-			in:   input(void(600), with(running("a"), func(p *Pod) { p.LinkSince = ago(19) })),
+			in:   input(void(600), with(running("a"), func(p *podstate.Pod) { p.LinkSince = ago(19) })),
 			want: Plan{After: time.Second},
 		},
 		"the one that waits longest counts": {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 const (
@@ -82,29 +83,6 @@ const (
 	Absent Process = "Absent"
 )
 
-// Pod is what is known of one executor manager pod.
-type Pod struct {
-	Name    string
-	Process Process
-	// Terminating says that it was deleted, and DeletedAt when.
-	Terminating bool
-	DeletedAt   time.Time
-	// StartedAt is when its executor manager started.
-	StartedAt time.Time
-	// Restarted says that its container was started again in place, which Flame
-	// does not survive.
-	Restarted bool
-	// Connected says that its connection to the session manager has stood at some
-	// time, Linked that it stands, as its probe sees it, and LinkSince since when
-	// that is so.
-	Connected, Linked bool
-	LinkSince         time.Time
-	// Gate is what its readiness gate says, and GateSince since when; zero if it
-	// was never set.
-	Gate      bool
-	GateSince time.Time
-}
-
 // Gone is a name that Flame knows and for which there was no pod.
 type Gone struct {
 	Name    string
@@ -136,7 +114,7 @@ type Input struct {
 	Latest observation.Latest
 	// Recent says that Latest is no older than it should be.
 	Recent         bool
-	Pods           []Pod
+	Pods           []podstate.Pod
 	Gone           []Gone
 	SessionManager SessionManager
 	// Grace is how long the process of a pod may live after it was deleted, as long
@@ -194,14 +172,4 @@ func (p *Plan) sort() {
 		slices.Sort(names)
 	}
 	slices.SortFunc(p.Lost, func(a, b Loss) int { return strings.Compare(a.Pod, b.Pod) })
-}
-
-// Strangers returns the names that Flame knows, start with a prefix, and are no
-// pod's: for each it has to be proven whether its process lives.
-func Strangers(latest observation.Latest, prefix string, pods []Pod) []string {
-	known := make(map[string]bool, len(pods))
-	for _, pod := range pods {
-		known[pod.Name] = true
-	}
-	return strangers(latest, prefix, known)
 }

@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/xflops/flame-operator/internal/executors"
-	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/rollout"
 )
 
 // operate is one pass of an operator: it looks, plans twice and acts. It may be
@@ -25,11 +25,11 @@ func (w *world) operate() {
 		lost[loss.Pod] = loss
 		w.did[string(loss.Reason)]++
 		w.pods[loss.Pod].loss = loss.Reason
-		if p := w.processes[loss.Pod]; loss.Reason == nodes.CutOff && p.darkUntil.Before(w.pods[loss.Pod].linkSince) {
+		if p := w.processes[loss.Pod]; loss.Reason == nodes.CutOff && p.darkUntil.Before(w.pods[loss.Pod].LinkSince) {
 			require.False(w.t, w.flame.refused && !p.hangs, "seed %d, %s: replaces %q, which comes back by itself", w.seed, w.now, loss.Pod)
 		}
 	}
-	fleet := executors.Decide(w.fleet(lost), w.policy, w.now)
+	fleet := rollout.Decide(w.fleet(lost), w.policy, w.now)
 	w.check(fleet, lost)
 	acts := append(w.nodeActs(plan), w.fleetActs(fleet)...)
 	if w.harm && w.random.IntN(10) == 0 {
@@ -62,73 +62,39 @@ func (w *world) input() nodes.Input {
 		in.SessionManager.ReadySince = w.flame.startedAt
 	}
 	for _, name := range sorted(w.pods) {
-		if w.now.Before(w.hidden[name]) {
-			continue
+		if !w.now.Before(w.hidden[name]) {
+			in.Pods = append(in.Pods, w.pods[name].Pod)
 		}
-		pod := w.pods[name]
-		in.Pods = append(in.Pods, nodes.Pod{
-			Name: name, Process: alive(pod), Terminating: pod.Terminating, DeletedAt: pod.deletedAt, StartedAt: pod.StartedAt,
-			Connected: pod.connected, Linked: pod.linked, LinkSince: pod.linkSince, Gate: pod.gate, GateSince: pod.gateSince,
-		})
 	}
-	for _, name := range nodes.Strangers(w.latest, "pod-", in.Pods) {
-		in.Gone = append(in.Gone, w.ask(name))
+	strangers, found := nodes.Strangers(w.latest, "pod-", in.Pods), map[string]podstate.Pod{}
+	for _, name := range w.absences.Doubtful(strangers) {
+		if pod := w.pods[name]; pod != nil {
+			found[name] = pod.Pod
+		}
 	}
+	in.Gone, w.absences = w.absences.Prove(in.Pods, strangers, found, w.now)
 	return in
 }
 
-func alive(pod *pod) nodes.Process {
-	if pod.Finished {
-		return nodes.Ended
-	}
-	return nodes.Alive
-}
-
-// ask gets a pod by its name, from the server.
-func (w *world) ask(name string) nodes.Gone {
-	if pod := w.pods[name]; pod != nil {
-		delete(w.absences, name)
-		return nodes.Gone{Name: name, Process: alive(pod)}
-	}
-	if w.absences[name].IsZero() {
-		w.absences[name] = w.now
-	}
-	return nodes.Gone{Name: name, Process: nodes.Absent, Since: w.absences[name]}
-}
-
-func (w *world) fleet(lost map[string]nodes.Loss) []executors.Pod {
-	held, work := map[string][]observation.Executor{}, map[string]observation.Work{}
-	if w.latest.Known() {
-		held, work = w.latest.Observation.ExecutorsByNode(), w.latest.Observation.Work()
-	}
-	var fleet []executors.Pod
+func (w *world) fleet(lost map[string]nodes.Loss) []rollout.ExecutorManager {
+	var pods []podstate.Pod
 	for _, name := range sorted(w.pods) {
-		pod := w.pods[name].Pod
-		if loss, isLost := lost[name]; isLost {
-			pod.LostSince, pod.Useless = loss.Since, loss.Useless
+		pods = append(pods, w.pods[name].Pod)
+	}
+	fleet := rollout.Join(pods, w.latest, w.recent())
+	for i := range fleet {
+		if loss, isLost := lost[fleet[i].Name]; isLost {
+			fleet[i].LostSince, fleet[i].Useless = loss.Since, loss.Useless
 		}
-		if w.recent() {
-			_, listed := w.latest.Observation.Node(name)
-			pod.Work = executors.Work{
-				Known: true, Executors: len(held[name]), Cordoned: !listed,
-				Idle: w.latest.Track.Nodes[name].Idle >= observation.SettledIdle,
-			}
-			for _, e := range held[name] {
-				if work[e.ID] == observation.RunsTask {
-					pod.Work.Busy++
-				}
-			}
-		}
-		fleet = append(fleet, pod)
 	}
 	return fleet
 }
 
 // check is what every plan for the fleet keeps to.
-func (w *world) check(plan executors.Plan, lost map[string]nodes.Loss) {
+func (w *world) check(plan rollout.Plan, lost map[string]nodes.Loss) {
 	live, ready := 0, 0
 	for _, pod := range w.pods {
-		if !pod.Terminating && !pod.Finished {
+		if !pod.Terminating && !pod.Over {
 			live++
 			if pod.Ready {
 				ready++
@@ -138,11 +104,11 @@ func (w *world) check(plan executors.Plan, lost map[string]nodes.Loss) {
 	for _, deletion := range plan.Delete {
 		pod := w.pods[deletion.Name]
 		_, isLost := lost[deletion.Name]
-		if pod.Terminating || pod.Finished {
+		if pod.Terminating || pod.Over {
 			continue
 		}
 		live--
-		if pod.Ready && !isLost && deletion.Reason != executors.Suspended {
+		if pod.Ready && !isLost && deletion.Reason != rollout.Suspended {
 			ready--
 			require.GreaterOrEqual(w.t, ready, w.policy.Desired-w.policy.MaxUnavailable, "seed %d, %s: removes %q below the floor", w.seed, w.now, pod.Name)
 		}
@@ -172,17 +138,17 @@ func (w *world) nodeActs(plan nodes.Plan) (acts []func()) {
 	for _, name := range sorted(plan.Gates) {
 		acts = append(acts, func() {
 			if pod := w.pods[name]; pod != nil {
-				pod.gate, pod.gateSince = plan.Gates[name], w.now
+				pod.Gate, pod.GateSince = plan.Gates[name], w.now
 			}
 		})
 	}
 	return acts
 }
 
-func (w *world) fleetActs(plan executors.Plan) (acts []func()) {
+func (w *world) fleetActs(plan rollout.Plan) (acts []func()) {
 	remove := func(replaced bool) {
 		for _, d := range plan.Delete {
-			if (d.Reason == executors.Replaced) == replaced {
+			if (d.Reason == rollout.Replaced) == replaced {
 				acts = append(acts, func() { w.did["delete "+string(d.Reason)]++; w.delete(d.Name, d.Reason, d.Now) })
 			}
 		}
@@ -195,8 +161,8 @@ func (w *world) fleetActs(plan executors.Plan) (acts []func()) {
 		})
 	}
 	remove(false)
-	for _, c := range plan.Create {
-		acts = append(acts, func() { w.create(c.Failures) })
+	for _, failures := range plan.Create {
+		acts = append(acts, func() { w.create(failures) })
 	}
 	remove(true)
 	return acts

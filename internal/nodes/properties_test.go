@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 func TestTheSameInputMakesTheSamePlanInWhateverOrder(t *testing.T) {
@@ -41,7 +42,7 @@ func TestWhatEveryPlanKeepsTo(t *testing.T) {
 		plan := Decide(in, noon)
 		process, going := map[string]Process{}, map[string]bool{}
 		for _, pod := range in.Pods {
-			process[pod.Name], going[pod.Name] = pod.Process, pod.Terminating
+			process[pod.Name], going[pod.Name] = map[bool]Process{false: Alive, true: Ended}[pod.Ended], pod.Terminating
 		}
 		for _, gone := range in.Gone {
 			process[gone.Name], going[gone.Name] = gone.Process, gone.Process == Absent
@@ -121,8 +122,8 @@ func randomInput(random *rand.Rand) Input {
 			in.Gone = append(in.Gone, Gone{Name: name, Process: []Process{Alive, Absent, Absent}[random.IntN(3)], Since: past(120)})
 			continue
 		}
-		in.Pods = append(in.Pods, Pod{
-			Name: name, Process: []Process{Alive, Alive, Alive, Ended}[random.IntN(4)], Terminating: random.IntN(4) == 0,
+		in.Pods = append(in.Pods, podstate.Pod{
+			Name: name, Ended: random.IntN(4) == 3, Terminating: random.IntN(4) == 0,
 			StartedAt: past(600), Restarted: random.IntN(20) == 0, Connected: random.IntN(5) > 0, Linked: random.IntN(4) > 0,
 			LinkSince: past(100), Gate: random.IntN(2) == 0,
 		})

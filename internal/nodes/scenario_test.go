@@ -9,6 +9,7 @@ import (
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/test/scenario"
 )
 
@@ -20,7 +21,7 @@ type incident struct {
 	SessionManager nodes.SessionManager    `json:"sessionManager"`
 	Observation    observation.Observation `json:"observation"`
 	Track          observation.Track       `json:"track"`
-	Pods           []nodes.Pod             `json:"pods"`
+	Pods           []podstate.Pod          `json:"pods"`
 	Gone           []nodes.Gone            `json:"gone"`
 }
 

@@ -131,7 +131,7 @@ func later(a, b time.Time) time.Time {
 }
 
 func (w *world) restartOperator() {
-	w.latest, w.absences, w.nextLook, w.urgent = observation.Latest{}, map[string]time.Time{}, time.Time{}, false
+	w.latest, w.absences, w.nextLook, w.urgent = observation.Latest{}, nil, time.Time{}, false
 	clear(w.resynced)
 	w.awayUntil = w.now.Add(time.Duration(w.random.IntN(60)) * time.Second)
 }

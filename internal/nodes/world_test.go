@@ -11,9 +11,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/xflops/flame-operator/internal/executors"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/rollout"
 )
 
 // grace is the drain timeout of the executor managers.
@@ -31,7 +32,7 @@ type world struct {
 	// processes are by the name of their pod, and outlive it.
 	processes map[string]*process
 	named     int
-	policy    executors.Policy
+	policy    rollout.Policy
 	// harm lets things fail.
 	harm        bool
 	silentUntil time.Time
@@ -40,7 +41,7 @@ type world struct {
 	// What the operator remembers, and forgets when it is restarted.
 	latest   observation.Latest
 	nextLook time.Time
-	absences map[string]time.Time
+	absences nodes.Absences
 	urgent   bool
 	// awayUntil is until when there is no operator.
 	awayUntil time.Time
@@ -54,16 +55,10 @@ type world struct {
 
 // pod is an object of the API server.
 type pod struct {
-	deletedAt time.Time
-	executors.Pod
-	gate      bool
-	gateSince time.Time
-	linked    bool
-	linkSince time.Time
-	connected bool
+	podstate.Pod
 	// now says that the operator ended it without waiting for its tasks, reason why.
 	now    bool
-	reason executors.Reason
+	reason rollout.Reason
 	// loss is why it was of no use last.
 	loss nodes.Reason
 	// knownAt is of when was what the operator knew then.
@@ -97,8 +92,8 @@ func newWorld(t *testing.T, seed uint64, did map[string]int) *world {
 	return &world{
 		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 3)), now: now, flame: newFlame(now, room),
 		pods: map[string]*pod{}, processes: map[string]*process{}, hidden: map[string]time.Time{},
-		absences: map[string]time.Time{}, fenced: map[string]time.Time{}, resynced: map[string]int{}, did: did,
-		policy: executors.Policy{Desired: 3, Hash: "old", MaxSurge: 1},
+		fenced: map[string]time.Time{}, resynced: map[string]int{}, did: did,
+		policy: rollout.Policy{Desired: 3, Hash: "old", MaxSurge: 1},
 	}
 }
 
@@ -186,7 +181,7 @@ func (w *world) checkTask(p *process, e *flameExecutor, forced bool) {
 	pod := w.pods[p.name]
 	switch {
 	case pod == nil: // Somebody else has deleted it by force.
-	case pod.now && pod.reason == executors.Suspended:
+	case pod.now && pod.reason == rollout.Suspended:
 	case pod.now && !e.task.startedAt.Before(pod.knownAt):
 		// It was given a task after it was known to be of no use. Flame gives it to
 		// another when the node is given up, and all of them are done in the end.
@@ -203,7 +198,7 @@ func (w *world) end(p *process) {
 	w.disconnect(p)
 	p.alive, p.instances = false, nil
 	if pod := w.pods[p.name]; pod != nil {
-		pod.Finished, pod.FinishedAt, pod.Ready, pod.ReadySince, pod.linked = true, w.now, false, time.Time{}, false
+		pod.Ended, pod.Over, pod.FinishedAt, pod.Ready, pod.ReadySince, pod.Linked = true, true, w.now, false, time.Time{}, false
 	}
 }
 
@@ -220,7 +215,7 @@ func (w *world) runKubelet(pod *pod) {
 		} else if !p.draining || pod.DrainsUntil.Before(p.killAt) {
 			p.draining, p.killAt = true, pod.DrainsUntil
 		}
-	case pod.Finished:
+	case pod.Over:
 	case !pod.Scheduled:
 		pod.Scheduled = true
 	case p == nil:
@@ -237,15 +232,15 @@ func (w *world) runKubelet(pod *pod) {
 }
 
 func (w *world) probe(pod *pod, p *process) {
-	if pod.linked != p.connected {
-		pod.linked, pod.linkSince = p.connected, w.now
+	if pod.Linked != p.connected {
+		pod.Linked, pod.LinkSince = p.connected, w.now
 	}
-	pod.connected = pod.connected || pod.linked
-	ready := pod.linked && pod.gate
+	pod.Connected = pod.Connected || pod.Linked
+	ready := pod.Linked && pod.Gate
 	if ready != pod.Ready {
 		pod.Ready, pod.ReadySince = ready, time.Time{}
 		if ready {
-			pod.ReadySince, pod.Connected = w.now, true
+			pod.ReadySince = w.now
 		}
 	}
 }
@@ -253,10 +248,10 @@ func (w *world) probe(pod *pod, p *process) {
 func (w *world) create(failures int) {
 	w.named++
 	name := fmt.Sprintf("pod-%05d", w.named)
-	w.pods[name] = &pod{Pod: executors.Pod{Name: name, Hash: w.policy.Hash, CreatedAt: w.now, Failures: failures}}
+	w.pods[name] = &pod{Pod: podstate.Pod{Name: name, Hash: w.policy.Hash, CreatedAt: w.now, Failures: failures}}
 }
 
-func (w *world) delete(name string, reason executors.Reason, now bool) {
+func (w *world) delete(name string, reason rollout.Reason, now bool) {
 	pod := w.pods[name]
 	if pod == nil {
 		return
@@ -272,7 +267,7 @@ func (w *world) delete(name string, reason executors.Reason, now bool) {
 		until = w.now.Add(time.Second)
 	}
 	if !pod.Terminating {
-		pod.deletedAt = w.now
+		pod.DeletedAt = w.now
 	}
 	if !pod.Terminating || until.Before(pod.DrainsUntil) {
 		pod.Terminating, pod.DrainsUntil = true, until

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,25 +16,49 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-type conditionOf = metav1.Condition
-
-// conditions fills the list of conditions, in a fixed order.
-func (c *computation) conditions() {
-	c.list = nil
-	c.set(flamev1alpha1.ConditionSpecValid, c.specValid())
-	c.set(flamev1alpha1.ConditionSessionManagerReady, c.sessionManagerReady())
-	c.set(flamev1alpha1.ConditionExecutorsReady, c.executorsReady())
-	if c.Cluster.Spec.ObjectCache != nil {
-		c.set(flamev1alpha1.ConditionObjectCacheReady, c.objectCacheReady())
-	}
-	if c.Cluster.Spec.ExecutorManager.Autoscaling != nil {
-		c.set(flamev1alpha1.ConditionScalingActive, c.scalingActive())
-	}
-	c.set(flamev1alpha1.ConditionProgressing, c.progressing())
-	c.set(flamev1alpha1.ConditionReady, c.ready())
+// row is what there is to know of one condition.
+type row struct {
+	kind string
+	says func() verdict
+	// component says that it is a component's: Ready counts it, and Progressing while it
+	// starts. first says that the status's message is its, if it is the first that is not
+	// as it should be.
+	component, first bool
 }
+
+// table has all conditions in the order in which they are listed. Each may rest on those
+// before it.
+func (c *computation) table() []row {
+	rows := []row{
+		{kind: flamev1alpha1.ConditionSpecValid, says: c.specValid, first: true},
+		{kind: flamev1alpha1.ConditionSessionManagerReady, says: c.sessionManagerReady, component: true, first: true},
+		{kind: flamev1alpha1.ConditionExecutorsReady, says: c.executorsReady, component: true, first: true},
+		{kind: flamev1alpha1.ConditionObjectCacheReady, says: c.objectCacheReady, component: true, first: true},
+		{kind: flamev1alpha1.ConditionScalingActive, says: c.scalingActive},
+		{kind: flamev1alpha1.ConditionProgressing, says: c.progressing},
+		{kind: flamev1alpha1.ConditionReady, says: c.ready},
+	}
+	return slices.DeleteFunc(rows, func(r row) bool {
+		return r.kind == flamev1alpha1.ConditionObjectCacheReady && c.Cluster.Spec.ObjectCache == nil ||
+			r.kind == flamev1alpha1.ConditionScalingActive && c.Cluster.Spec.ExecutorManager.Autoscaling == nil
+	})
+}
+
+// notTrue returns the conditions of some rows that are said to be False so far.
+func (c *computation) notTrue(of func(row) bool) []metav1.Condition {
+	var conditions []metav1.Condition
+	for _, r := range c.table() {
+		if condition := c.find(r.kind); of(r) && condition != nil && condition.Status != metav1.ConditionTrue {
+			conditions = append(conditions, *condition)
+		}
+	}
+	return conditions
+}
+
+func ofComponents(r row) bool { return r.component }
 
 // verdict is a condition without its type and times.
 type verdict struct {
@@ -44,7 +69,7 @@ type verdict struct {
 // set adds a condition. The time of its last transition stays what it was unless
 // its status changes.
 func (c *computation) set(kind string, v verdict) {
-	condition := conditionOf{
+	condition := metav1.Condition{
 		Type: kind, Status: metav1.ConditionFalse, Reason: v.reason, Message: v.message,
 		ObservedGeneration: c.Cluster.Generation, LastTransitionTime: metav1.NewTime(c.Now),
 	}
@@ -60,7 +85,9 @@ func (c *computation) set(kind string, v verdict) {
 	c.list = append(c.list, condition)
 }
 
-func (c *computation) find(kind string) *conditionOf { return meta.FindStatusCondition(c.list, kind) }
+func (c *computation) find(kind string) *metav1.Condition {
+	return meta.FindStatusCondition(c.list, kind)
+}
 
 func (c *computation) specValid() verdict {
 	if c.Invalid != nil {
@@ -71,35 +98,35 @@ func (c *computation) specValid() verdict {
 
 // sessionManagerHealth is how the session manager is, with a replacement under
 // way told apart from a start.
-func (c *computation) sessionManagerHealth() health {
+func (c *computation) sessionManagerHealth() podstate.Health {
 	pod := c.SessionManager
 	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
 	switch {
 	case c.Cluster.Spec.Suspend && c.Invalid == nil:
-		return health{flamev1alpha1.ReasonSuspended, "is suspended"}
+		return podstate.Health{Reason: flamev1alpha1.ReasonSuspended, Message: "is suspended"}
 	case pod == nil && c.Missing != nil:
-		return health{flamev1alpha1.ReasonWaitingForReference, "waits: " + c.Missing.Error()}
+		return podstate.Health{Reason: flamev1alpha1.ReasonWaitingForReference, Message: "waits: " + c.Missing.Error()}
 	case pod == nil && blocked:
 		return obstacle
 	case pod == nil:
-		return health{flamev1alpha1.ReasonStarting, "does not run yet"}
+		return podstate.Health{Reason: flamev1alpha1.ReasonStarting, Message: "does not run yet"}
 	case c.replacing():
-		return health{flamev1alpha1.ReasonReplacing, "is being replaced"}
+		return podstate.Health{Reason: flamev1alpha1.ReasonReplacing, Message: "is being replaced"}
 	}
-	return c.servingHealth(podHealth(pod))
+	return c.servingHealth(pod.Health)
 }
 
 // servingHealth is that of a session manager whose pod is there to stay: whether it can
 // become ready, and whether it works when it is.
-func (c *computation) servingHealth(h health) health {
+func (c *computation) servingHealth(h podstate.Health) podstate.Health {
 	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
 	switch stuck := c.stuck(); {
-	case blocked && !h.ready() && !h.failed(): // A claim that is refused, for which the pod waits.
+	case blocked && !h.Ready() && !h.Failed(): // A claim that is refused, for which the pod waits.
 		return obstacle
-	case h.ready() && c.silent():
-		return health{flamev1alpha1.ReasonFlameSilent, "is not heard by the operator: " + sayWhy(c.Flame.Err)}
-	case h.ready() && stuck != "":
-		return health{flamev1alpha1.ReasonNotScheduling, stuck}
+	case h.Ready() && c.silent():
+		return podstate.Health{Reason: flamev1alpha1.ReasonFlameSilent, Message: "is not heard by the operator: " + sayWhy(c.Flame.Err)}
+	case h.Ready() && stuck != "":
+		return podstate.Health{Reason: flamev1alpha1.ReasonNotScheduling, Message: stuck}
 	}
 	return h
 }
@@ -120,8 +147,7 @@ func sayWhy(err error) string {
 // replacing reports whether the session manager has begun to be replaced. One
 // that is outdated but still in its Service works.
 func (c *computation) replacing() bool {
-	return c.SessionManager != nil && (c.SessionManager.DeletionTimestamp != nil ||
-		c.SessionManager.Labels[flamev1alpha1.LabelServing] == "false")
+	return c.SessionManager != nil && (c.SessionManager.Terminating || !c.SessionManager.InService)
 }
 
 // ReplacesSessionManager reports whether a status says that the session manager
@@ -132,10 +158,10 @@ func ReplacesSessionManager(status flamev1alpha1.FlameClusterStatus) bool {
 }
 
 func (c *computation) sessionManagerReady() verdict {
-	if c.sessionManager.ready() && c.lost.count > 0 {
+	if c.sessionManager.Ready() && c.lost.count > 0 {
 		return verdict{true, flamev1alpha1.ReasonTasksLost, c.lost.message}
 	}
-	return verdict{c.sessionManager.ready(), c.sessionManager.reason, "the session manager " + c.sessionManager.message}
+	return verdict{c.sessionManager.Ready(), c.sessionManager.Reason, "the session manager " + c.sessionManager.Message}
 }
 
 func (c *computation) executorsReady() verdict {
@@ -148,12 +174,12 @@ func (c *computation) executorsReady() verdict {
 	case e.ready >= e.desired:
 		return verdict{true, flamev1alpha1.ReasonReady, e.summary()}
 	}
-	if h, ok := c.obstacle(flamev1alpha1.ComponentExecutorManager); ok && !e.worst.failed() {
-		return verdict{false, h.reason, fmt.Sprintf("%d of %d executor managers are ready: one %s", e.ready, e.desired, h.message)}
+	if h, ok := c.obstacle(flamev1alpha1.ComponentExecutorManager); ok && !e.worst.Failed() {
+		return verdict{false, h.Reason, fmt.Sprintf("%d of %d executor managers are ready: one %s", e.ready, e.desired, h.Message)}
 	}
 	switch {
-	case e.worst.severity() > 0:
-		return verdict{false, e.worst.reason, e.summary()}
+	case e.worst.Severity() > 0:
+		return verdict{false, e.worst.Reason, e.summary()}
 	default:
 		return verdict{false, flamev1alpha1.ReasonStarting, e.summary()}
 	}
@@ -173,16 +199,16 @@ func (c *computation) objectCacheReady() verdict {
 	case c.objectCacheIsOutdated():
 		return verdict{false, flamev1alpha1.ReasonReplacing, "the object cache is being replaced"}
 	}
-	worst := health{flamev1alpha1.ReasonStarting, "is starting"}
+	worst := podstate.Health{Reason: flamev1alpha1.ReasonStarting, Message: "is starting"}
 	if h, ok := c.obstacle(flamev1alpha1.ComponentObjectCache); ok {
 		worst = h
 	}
 	for i := range c.ObjectCachePods {
-		if h := podHealth(&c.ObjectCachePods[i]); h.severity() > worst.severity() {
+		if h := c.ObjectCachePods[i].Health; h.Severity() > worst.Severity() {
 			worst = h
 		}
 	}
-	return verdict{false, worst.reason, "the object cache " + worst.message}
+	return verdict{false, worst.Reason, "the object cache " + worst.Message}
 }
 
 // progressing says whether anything is being changed, or what keeps it from it.
@@ -203,7 +229,7 @@ func (c *computation) progressing() verdict {
 		return verdict{true, flamev1alpha1.ReasonReplacing, "the object cache is being replaced"}
 	case e.outdated() > 0 && e.updatedFailing > 0:
 		return verdict{false, flamev1alpha1.ReasonUpdateStopped, fmt.Sprintf(
-			"the update of executor managers stands still with %d of %d updated, because a new one %s", e.updated, e.desired, e.worst.message)}
+			"the update of executor managers stands still with %d of %d updated, because a new one %s", e.updated, e.desired, e.worst.Message)}
 	case e.outdated() > 0:
 		return verdict{true, flamev1alpha1.ReasonUpdating, fmt.Sprintf("%d of %d executor managers are updated", e.updated, e.desired)}
 	case e.live != e.desired:
@@ -216,15 +242,9 @@ func (c *computation) progressing() verdict {
 }
 
 func (c *computation) isStarting() bool {
-	for _, kind := range []string{
-		flamev1alpha1.ConditionSessionManagerReady, flamev1alpha1.ConditionExecutorsReady, flamev1alpha1.ConditionObjectCacheReady,
-	} {
-		condition := c.find(kind)
-		if condition != nil && condition.Status == metav1.ConditionFalse && condition.Reason == flamev1alpha1.ReasonStarting {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.notTrue(ofComponents), func(condition metav1.Condition) bool {
+		return condition.Reason == flamev1alpha1.ReasonStarting
+	})
 }
 
 // ready is the sum of the others.
@@ -236,10 +256,8 @@ func (c *computation) ready() verdict {
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
 	}
 	var missing []string
-	for _, condition := range c.list {
-		if strings.HasSuffix(condition.Type, "Ready") && condition.Status != metav1.ConditionTrue {
-			missing = append(missing, condition.Message)
-		}
+	for _, condition := range c.notTrue(ofComponents) {
+		missing = append(missing, condition.Message)
 	}
 	if len(missing) > 0 {
 		return verdict{false, flamev1alpha1.ReasonNotReady, strings.Join(missing, "; ")}

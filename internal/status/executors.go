@@ -6,7 +6,7 @@ package status
 import (
 	"fmt"
 
-	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 // executors counts the executor managers of a cluster.
@@ -17,26 +17,25 @@ type executors struct {
 	// current spec.
 	finished, failing, updatedFailing int32
 	// worst is the health of the one that a user should know of first.
-	worst health
+	worst podstate.Health
 }
 
 func countExecutors(f Facts) executors {
 	e := executors{desired: f.desired()}
 	for _, pod := range f.ExecutorManagers {
-		if pod.DeletionTimestamp != nil {
+		if pod.Terminating {
 			continue
 		}
-		h := podHealth(pod)
-		updated := pod.Annotations[flamev1alpha1.AnnotationTemplateHash] == f.ExecutorManagerHash
-		e.count(h, Ended(pod), updated)
-		if h.severity() > e.worst.severity() || h.severity() == e.worst.severity() && h.message < e.worst.message {
+		h := pod.Health
+		e.count(h, pod.Finished(), pod.Hash == f.ExecutorManagerHash)
+		if h.Severity() > e.worst.Severity() || h.Severity() == e.worst.Severity() && h.Message < e.worst.Message {
 			e.worst = h
 		}
 	}
 	return e
 }
 
-func (e *executors) count(h health, finished, updated bool) {
+func (e *executors) count(h podstate.Health, finished, updated bool) {
 	switch {
 	case finished:
 		e.finished++
@@ -46,10 +45,10 @@ func (e *executors) count(h health, finished, updated bool) {
 			e.updated++
 		}
 	}
-	if h.ready() {
+	if h.Ready() {
 		e.ready++
 	}
-	if h.failed() {
+	if h.Failed() {
 		e.failing++
 		if updated {
 			e.updatedFailing++
@@ -69,8 +68,8 @@ func (e executors) outdated() int32 { return e.live - e.updated }
 // what keeps another from it.
 func (e executors) summary() string {
 	text := fmt.Sprintf("%d of %d executor managers are ready", e.ready, e.desired)
-	if e.ready < e.desired && e.worst.severity() > 0 {
-		text += ": one " + e.worst.message
+	if e.ready < e.desired && e.worst.Severity() > 0 {
+		text += ": one " + e.worst.Message
 	}
 	return text
 }

@@ -10,11 +10,11 @@ import (
 	"sort"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/autoscale"
+	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
@@ -39,7 +39,7 @@ func (c *computation) load() *flamev1alpha1.LoadStatus {
 	load := c.Flame.Observation.Load()
 	blocked := 0
 	for _, session := range c.Flame.Observation.Sessions {
-		if session.Open && session.Blocked(startOf(c.SessionManager)) {
+		if session.Open && session.Blocked(c.sessionManagerStart()) {
 			blocked++
 		}
 	}
@@ -52,15 +52,16 @@ func (c *computation) load() *flamev1alpha1.LoadStatus {
 	}
 }
 
-// TasksRun reports whether a task runs, by Flame's last word.
-func TasksRun(f Facts) bool {
+// TasksRun reports whether a task runs, by Flame's last word, or by that which an earlier
+// operator has left in the status.
+func TasksRun(cluster *flamev1alpha1.FlameCluster, latest observation.Latest) bool {
 	switch {
-	case f.Cluster.Spec.Suspend:
+	case cluster.Spec.Suspend:
 		return false
-	case f.Flame.Known():
-		return f.Flame.Observation.Load().RunningTasks > 0
+	case latest.Known():
+		return latest.Observation.Load().RunningTasks > 0
 	default:
-		return f.Cluster.Status.Load != nil && f.Cluster.Status.Load.TasksRunning > 0
+		return cluster.Status.Load != nil && cluster.Status.Load.TasksRunning > 0
 	}
 }
 
@@ -80,7 +81,7 @@ func (c *computation) busy() int32 {
 	}
 	count := int32(0)
 	for _, pod := range c.ExecutorManagers {
-		if pod.DeletionTimestamp == nil && busy[pod.Name] {
+		if !pod.Terminating && busy[pod.Name] {
 			count++
 		}
 	}
@@ -127,6 +128,25 @@ func AutoscalingMemory(status *flamev1alpha1.AutoscalingStatus) *autoscale.Memor
 	return memory
 }
 
+// ReplicasBefore is how many executor managers are wanted as long as nothing new is
+// decided.
+func ReplicasBefore(cluster *flamev1alpha1.FlameCluster) int {
+	before := cluster.Status.Autoscaling
+	if cluster.Spec.ExecutorManager.Autoscaling == nil || before == nil || cluster.Spec.Suspend {
+		return desired.Replicas(cluster)
+	}
+	return int(before.DesiredReplicas)
+}
+
+// ReplicasAtStart is what autoscaling without a decision before starts from: a new
+// cluster with its replicas, one that autoscales from now on with what there is.
+func ReplicasAtStart(cluster *flamev1alpha1.FlameCluster) int {
+	if cluster.Status.ObservedGeneration == 0 {
+		return desired.Replicas(cluster)
+	}
+	return int(cluster.Status.ExecutorManager.Replicas)
+}
+
 // scalingActive says whether the number of executor managers follows the load.
 func (c *computation) scalingActive() verdict {
 	switch {
@@ -157,7 +177,7 @@ func (c *computation) stuck() string {
 	if !c.Flame.Known() || c.Flame.Err != nil || since.IsZero() || c.Now.Sub(since) < standstill {
 		return ""
 	}
-	waiting, blocked, started, free := 0, 0, startOf(c.SessionManager), freeRooms(*c.Flame.Observation)
+	waiting, blocked, started, free := 0, 0, c.sessionManagerStart(), freeRooms(*c.Flame.Observation)
 	for _, session := range c.Flame.Observation.Sessions {
 		switch {
 		case !session.Open || session.Pending == 0:
@@ -207,17 +227,4 @@ func freeRooms(o observation.Observation) rooms {
 func (r rooms) hold(request observation.Resources) bool {
 	enough := sort.Search(len(r), func(i int) bool { return r[i].CPU < max(1, request.CPU) })
 	return enough > 0 && r[enough-1].GPU >= request.GPU
-}
-
-// startOf is when a session manager's container started.
-func startOf(pod *corev1.Pod) time.Time {
-	if pod == nil {
-		return time.Time{}
-	}
-	for _, container := range pod.Status.ContainerStatuses {
-		if container.Name == flamev1alpha1.ComponentSessionManager && container.State.Running != nil {
-			return container.State.Running.StartedAt.Time
-		}
-	}
-	return time.Time{}
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
@@ -36,7 +37,7 @@ func (c *computation) countLost() lostTasks {
 	if before != nil && before.Reason == flamev1alpha1.ReasonTasksLost && c.old.Load != nil && !c.Flame.Inquired() {
 		return lostTasks{c.old.Load.TasksLost, before.Message}
 	}
-	losses := c.Flame.Losses(startOf(c.SessionManager))
+	losses := c.Flame.Losses(c.sessionManagerStart())
 	count := 0
 	for _, loss := range losses {
 		count += len(loss.Tasks)
@@ -45,20 +46,11 @@ func (c *computation) countLost() lostTasks {
 		return lostTasks{}
 	}
 	cure := "change an annotation in sessionManager.podTemplate to have it replaced, which brings them back"
-	if !outlivesPod(c.Cluster.Spec.SessionManager.Storage) {
+	if !desired.OutlivesPod(c.Cluster.Spec.SessionManager.Storage) {
 		cure = "they cannot be brought back, because sessionManager.storage does not outlive the pod; give their work to a new session"
 	}
 	return lostTasks{int32(count), fmt.Sprintf("the session manager is ready, but %d tasks are lost from its queue (%s): %s",
 		count, nameLosses(losses), cure)}
-}
-
-// outlivesPod reports whether sessions are there again after a replacement. Where
-// a URI leads is not known here.
-func outlivesPod(storage flamev1alpha1.SessionManagerStorage) bool {
-	if storage.URISecretRef != nil {
-		return true
-	}
-	return storage.Type != flamev1alpha1.StorageNone && (storage.VolumeClaimTemplate != nil || storage.ExistingClaim != "")
 }
 
 // nameLosses makes words of no more than are named, since there may be very many.

@@ -94,11 +94,11 @@ func TestLostTasksAreTold(t *testing.T) {
 			want: `True TasksLost: the session manager is ready, but 1 tasks are lost from its queue (session "s": 4)` + gone,
 		},
 		"a session manager that started since has them in its queue": {
-			lost: one, storage: claim, change: func(f *Facts) { f.SessionManager = ptr.To(pod(ready, started(30))) },
+			lost: one, storage: claim, change: func(f *Facts) { f.SessionManager = sessionManager(ptr.To(pod(ready, started(30)))) },
 			want: "True Ready: the session manager is ready",
 		},
 		"while it is replaced that is more important": {
-			lost: one, storage: claim, count: 1, change: func(f *Facts) { f.SessionManager = ptr.To(pod(ready, withdrawn, started(600))) },
+			lost: one, storage: claim, count: 1, change: func(f *Facts) { f.SessionManager = sessionManager(ptr.To(pod(ready, withdrawn, started(600)))) },
 			want: "False Replacing: the session manager is being replaced",
 		},
 		"while Flame is silent its last word stands": {

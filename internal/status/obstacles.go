@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 // Obstacle is what kept a component from being looked after.
@@ -29,12 +31,12 @@ func (o Obstacle) reason() string {
 }
 
 // obstacle returns what keeps a component from being looked after, as its health.
-func (c *computation) obstacle(component string) (health, bool) {
+func (c *computation) obstacle(component string) (podstate.Health, bool) {
 	i := slices.IndexFunc(c.Obstacles, func(o Obstacle) bool { return o.Component == component || o.Component == "" })
 	if i < 0 {
-		return health{}, false
+		return podstate.Health{}, false
 	}
-	return health{c.Obstacles[i].reason(), "waits: " + c.tell(c.Obstacles[i])}, true
+	return podstate.Health{Reason: c.Obstacles[i].reason(), Message: "waits: " + c.tell(c.Obstacles[i])}, true
 }
 
 // first returns the first obstacle of a kind, for those who look at all components.
@@ -47,8 +49,14 @@ func (c *computation) first(refused bool) *Obstacle {
 	return nil
 }
 
+// longestObstacle is how much of an obstacle is told, in bytes: conditions and events have
+// no more room.
+const longestObstacle = 700
+
 // tell leaves out the names of executor manager pods, and what is too much.
-func (c *computation) tell(o Obstacle) string { return cut(c.withoutNames(o.Err.Error())) }
+func (c *computation) tell(o Obstacle) string {
+	return words.Cut(c.withoutNames(o.Err.Error()), longestObstacle)
+}
 
 // numbers are what differs between the texts of one failure from try to try: ports,
 // durations, IDs. A text that was written into the status for that alone would wake the

@@ -14,14 +14,14 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/autoscale"
-	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 // Facts is what a status is computed from.
@@ -29,17 +29,17 @@ type Facts struct {
 	// Cluster is the cluster with the status that it had.
 	Cluster *flamev1alpha1.FlameCluster
 	// SessionManager is the session manager's pod, or nil.
-	SessionManager *corev1.Pod
+	SessionManager *podstate.Pod
 	// SessionManagerHash and ExecutorManagerHash are what up-to-date pods carry;
 	// empty while the spec is invalid.
 	SessionManagerHash, ExecutorManagerHash string
 	// ExecutorManagers are all executor manager pods.
-	ExecutorManagers []*corev1.Pod
+	ExecutorManagers []podstate.Pod
 	// ObjectCache is the object cache's StatefulSet, or nil, and ObjectCachePods
 	// its pods. Those that are up to date carry ObjectCacheHash, which is empty
 	// while the spec is invalid.
 	ObjectCache     *appsv1.StatefulSet
-	ObjectCachePods []corev1.Pod
+	ObjectCachePods []podstate.Pod
 	ObjectCacheHash string
 	// Flame is what its session manager said last.
 	Flame observation.Latest
@@ -64,14 +64,16 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 	c.executors = countExecutors(f)
 	c.sessionManager = c.sessionManagerHealth()
 	c.lost = c.countLost()
-	c.conditions()
+	for _, r := range c.table() {
+		c.set(r.kind, r.says())
+	}
 	return flamev1alpha1.FlameClusterStatus{
 		Conditions:         c.list,
 		ObservedGeneration: f.Cluster.Generation,
 		State:              c.state(),
 		Message:            c.message(),
 		SessionManager: flamev1alpha1.SessionManagerStatus{
-			Ready:    c.sessionManager.ready(),
+			Ready:    c.sessionManager.Ready(),
 			Endpoint: naming.Endpoint(f.Cluster.Name, f.Cluster.Namespace),
 		},
 		ExecutorManager: flamev1alpha1.ExecutorManagerStatus{
@@ -80,7 +82,7 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 			Updated:  c.updated(),
 			Busy:     c.busy(),
 			Desired:  c.executors.desired,
-			Selector: labels.SelectorFromSet(desired.Selector(f.Cluster, flamev1alpha1.ComponentExecutorManager)).String(),
+			Selector: labels.SelectorFromSet(naming.Selector(f.Cluster.Name, flamev1alpha1.ComponentExecutorManager)).String(),
 		},
 		ObjectCache: c.objectCache(),
 		Load:        c.load(),
@@ -93,9 +95,17 @@ type computation struct {
 	Facts
 	old            flamev1alpha1.FlameClusterStatus
 	executors      executors
-	sessionManager health
+	sessionManager podstate.Health
 	lost           lostTasks
-	list           []conditionOf
+	list           []metav1.Condition
+}
+
+// sessionManagerStart is when the session manager started, zero if it has not.
+func (c *computation) sessionManagerStart() time.Time {
+	if c.SessionManager == nil {
+		return time.Time{}
+	}
+	return c.SessionManager.StartedAt
 }
 
 // state sums the cluster up. An invalid spec fails the cluster whatever still runs.
@@ -105,9 +115,9 @@ func (c *computation) state() flamev1alpha1.State {
 		return flamev1alpha1.StateFailed
 	case c.Cluster.Spec.Suspend:
 		return flamev1alpha1.StateSuspended
-	case c.sessionManager.failed(), c.executors.allFail():
+	case c.sessionManager.Failed(), c.executors.allFail():
 		return flamev1alpha1.StateFailed
-	case c.sessionManager.ready() && (c.executors.ready > 0 || c.executors.desired == 0):
+	case c.sessionManager.Ready() && (c.executors.ready > 0 || c.executors.desired == 0):
 		return flamev1alpha1.StateRunning
 	default:
 		return flamev1alpha1.StatePending
@@ -117,13 +127,8 @@ func (c *computation) state() flamev1alpha1.State {
 // message says why the state is what it is: the first condition that is not as it
 // should be, and what was refused or failed though all that is wanted is ready.
 func (c *computation) message() string {
-	for _, kind := range []string{
-		flamev1alpha1.ConditionSpecValid, flamev1alpha1.ConditionSessionManagerReady,
-		flamev1alpha1.ConditionExecutorsReady, flamev1alpha1.ConditionObjectCacheReady,
-	} {
-		if condition := c.find(kind); condition != nil && condition.Status != "True" {
-			return condition.Message
-		}
+	if wrong := c.notTrue(func(r row) bool { return r.first }); len(wrong) > 0 {
+		return wrong[0].Message
 	}
 	if len(c.Obstacles) > 0 {
 		return c.find(flamev1alpha1.ConditionProgressing).Message
@@ -158,7 +163,7 @@ func (c *computation) objectCacheIsReady() bool {
 	}
 	ready := int32(0)
 	for i := range c.ObjectCachePods {
-		if podHealth(&c.ObjectCachePods[i]).ready() {
+		if c.ObjectCachePods[i].Health.Ready() {
 			ready++
 		}
 	}
@@ -167,7 +172,7 @@ func (c *computation) objectCacheIsReady() bool {
 
 // objectCacheIsOutdated reports whether a pod is of another spec than the current one.
 func (c *computation) objectCacheIsOutdated() bool {
-	return c.ObjectCacheHash != "" && slices.ContainsFunc(c.ObjectCachePods, func(pod corev1.Pod) bool {
-		return pod.Annotations[flamev1alpha1.AnnotationTemplateHash] != c.ObjectCacheHash
+	return c.ObjectCacheHash != "" && slices.ContainsFunc(c.ObjectCachePods, func(pod podstate.Pod) bool {
+		return pod.Hash != c.ObjectCacheHash
 	})
 }

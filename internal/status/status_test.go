@@ -19,6 +19,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/desired"
+	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -88,16 +89,30 @@ func evicted(p *corev1.Pod) {
 }
 
 func facts(session *corev1.Pod, pods ...corev1.Pod) Facts {
-	var executors []*corev1.Pod
-	for i := range pods {
-		executors = append(executors, &pods[i])
+	return Facts{
+		SessionManager: sessionManager(session), ExecutorManagers: read(flamev1alpha1.ComponentExecutorManager, pods),
+		SessionManagerHash: "new", ExecutorManagerHash: "new", Now: now,
 	}
-	return Facts{SessionManager: session, ExecutorManagers: executors, SessionManagerHash: "new", ExecutorManagerHash: "new", Now: now}
+}
+
+func sessionManager(pod *corev1.Pod) *podstate.Pod {
+	if pod == nil {
+		return nil
+	}
+	return ptr.To(podstate.Of(pod, flamev1alpha1.ComponentSessionManager))
+}
+
+func read(component string, pods []corev1.Pod) []podstate.Pod {
+	var all []podstate.Pod
+	for i := range pods {
+		all = append(all, podstate.Of(&pods[i], component))
+	}
+	return all
 }
 
 // of makes facts those of a cluster, which wants what its spec says.
 func (f Facts) of(cluster *flamev1alpha1.FlameCluster) Facts {
-	f.Cluster, f.Desired = cluster, desired.Executors(cluster)
+	f.Cluster, f.Desired = cluster, desired.Replicas(cluster)
 	return f
 }
 
@@ -364,7 +379,7 @@ func TestObjectCache(t *testing.T) {
 			f := facts(ptr.To(pod(ready)), pod(ready))
 			f = f.of(clusters.Parse(t, strings.TrimSpace(clusters.Minimal)+"\n  objectCache: {image: x}\n"))
 			f.Cluster.Spec.ObjectCache.Replicas = &test.replicas
-			f.ObjectCache, f.ObjectCachePods, f.ObjectCacheHash = test.set, test.pods, "new"
+			f.ObjectCache, f.ObjectCachePods, f.ObjectCacheHash = test.set, read(flamev1alpha1.ComponentObjectCache, test.pods), "new"
 			condition := meta.FindStatusCondition(Compute(f).Conditions, flamev1alpha1.ConditionObjectCacheReady)
 			assert.Equal(t, test.want, string(condition.Status)+" "+condition.Reason+": "+condition.Message)
 		})

@@ -17,6 +17,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 var (
@@ -92,7 +94,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
 // field and key are the steps of a path, as kubectl explain and Kubernetes write them.
-func field(name string) string { return "." + cut(name, longestText) }
+func field(name string) string { return "." + words.Cut(name, longestText) }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 
@@ -100,7 +102,7 @@ func key(name string) string {
 	if plain.MatchString(name) {
 		return field(name)
 	}
-	return fmt.Sprintf("[%q]", cut(name, longestText))
+	return fmt.Sprintf("[%q]", words.Cut(name, longestText))
 }
 
 const (
@@ -127,7 +129,7 @@ func (p *problems) check(path string, value any) bool {
 	}
 	why := refuse(text)
 	if why != "" {
-		p.add(fmt.Sprintf("%s is %q, %s: %s", path, cut(text, longestText), why, quantityHint))
+		p.add(fmt.Sprintf("%s is %q, %s: %s", path, words.Cut(text, longestText), why, quantityHint))
 	}
 	return why == ""
 }

@@ -15,12 +15,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "sigs.k8s.io/json"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 // New returns an empty object to read a FlameCluster into.
@@ -52,7 +52,7 @@ func Read(object *unstructured.Unstructured) (*flamev1alpha1.FlameCluster, []str
 	if again != nil {
 		return nil, nil, fmt.Errorf("read FlameCluster %q: %w", object.GetName(), again)
 	}
-	problems.add("the spec cannot be read: " + cut(err.Error(), longestReason))
+	problems.add("the spec cannot be read: " + words.Cut(err.Error(), longestReason))
 	return cluster, problems.list(), nil
 }
 
@@ -71,8 +71,9 @@ func decode(fields map[string]any) (*flamev1alpha1.FlameCluster, error) {
 const (
 	// longestReason is how much of a decoder's words is told, in bytes.
 	longestReason = 256
-	// longestText is how much of a text or a name of the user's is told.
-	longestText = 40
+	// longestText is how much of a text or a name of the user's is told, in bytes with the
+	// ellipsis.
+	longestText = 43
 	// mostProblems is how many problems are told one by one.
 	mostProblems = 8
 )
@@ -94,12 +95,4 @@ func (p *problems) list() []string {
 		return append(p.told, fmt.Sprintf("%d more quantities cannot be read either", more))
 	}
 	return p.told
-}
-
-// cut shortens a text without cutting a character in two.
-func cut(text string, longest int) string {
-	if len(text) <= longest {
-		return text
-	}
-	return strings.ToValidUTF8(text[:longest], "") + "…"
 }

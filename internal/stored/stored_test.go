@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/words"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -49,7 +50,7 @@ func TestEveryQuantityThatCannotBeReadIsToldByField(t *testing.T) {
 	for _, place := range clusters.QuantityPlaces(t) {
 		for _, text := range slices.Concat(clusters.Unreadable, clusters.NoQuantities) {
 			cluster, problems := read(t, clusters.Stored(t, clusters.Minimal, place, text))
-			require.Len(t, problems, 1, "%s: %q", place, cut(text, 40))
+			require.Len(t, problems, 1, "%s: %q", place, words.Cut(text, 40))
 			assert.True(t, strings.HasPrefix(problems[0], place.String()+" is "), "%s: %s", place, problems[0])
 			assert.Less(t, len(problems[0]), 400, place)
 			assert.Equal(t, "docker.io/xflops/flame-executor-manager:v0.6.0", cluster.Spec.ExecutorManager.Image, "the rest is read: %s", place)

@@ -58,6 +58,16 @@ func (l Latest) Fresh(now time.Time, within time.Duration) bool {
 	return l.Known() && l.Err == nil && now.Sub(l.Observation.At) <= within
 }
 
+// recency is how old an observation may be for pods to be deleted by it. Slow session
+// managers are asked every half minute.
+const recency = 75 * time.Second
+
+// Recent reports whether the last word is of now, and of the session manager that
+// started at a time and runs now.
+func (l Latest) Recent(now, started time.Time) bool {
+	return l.Fresh(now, recency) && l.Observation.At.After(started)
+}
+
 // Seen returns what is known after an observation.
 func (l Latest) Seen(o Observation) Latest {
 	return Latest{Observation: &o, Track: Next(l.Track, o), Inquiries: l.keepInquiries(o)}

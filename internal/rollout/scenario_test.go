@@ -1,22 +1,22 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package executors_test
+package rollout_test
 
 import (
 	"fmt"
 	"testing"
 	"time"
 
-	"github.com/xflops/flame-operator/internal/executors"
+	"github.com/xflops/flame-operator/internal/rollout"
 	"github.com/xflops/flame-operator/test/scenario"
 )
 
 // incident is what there was, verdict a plan that people can read.
 type incident struct {
-	Now    time.Time        `json:"now"`
-	Policy executors.Policy `json:"policy"`
-	Pods   []executors.Pod  `json:"pods"`
+	Now    time.Time                 `json:"now"`
+	Policy rollout.Policy            `json:"policy"`
+	Pods   []rollout.ExecutorManager `json:"pods"`
 }
 
 type verdict struct {
@@ -28,10 +28,10 @@ type verdict struct {
 
 func TestIncidents(t *testing.T) {
 	scenario.Each(t, 5, func(i incident) any {
-		plan := executors.Decide(i.Pods, i.Policy, i.Now)
+		plan := rollout.Decide(i.Pods, i.Policy, i.Now)
 		v := verdict{Cordon: plan.Cordon}
-		for _, c := range plan.Create {
-			v.Create = append(v.Create, fmt.Sprintf("after %d failures", c.Failures))
+		for _, failures := range plan.Create {
+			v.Create = append(v.Create, fmt.Sprintf("after %d failures", failures))
 		}
 		for _, d := range plan.Delete {
 			told := d.Name + ": " + string(d.Reason)

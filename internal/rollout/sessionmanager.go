@@ -1,24 +1,12 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sessionmanager decides what happens to the one pod of a cluster's
-// session manager.
-//
-// It is pure: the pod, what is wanted and the time go in, the next step comes
-// out. There is never a second pod: it has a fixed name, and Flame's state has
-// one writer.
-//
-// The one hard idea is the withdrawal. An executor manager that reconnects while
-// the Service still sends it to the address of a pod that is gone hangs there
-// for two minutes, and the cluster with it. So a pod that is to be replaced
-// leaves its Service first, and is deleted when the nodes know: whoever
-// reconnects then is refused, and tries again.
-package sessionmanager
+package rollout
 
 import (
 	"time"
 
-	"github.com/xflops/flame-operator/internal/backoff"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 // withdrawal is how long the nodes are given to notice that a pod has left its
@@ -26,28 +14,6 @@ import (
 //
 // Flame workaround: withdraw-first
 const withdrawal = 3 * time.Second
-
-// Pod is what is known of the session manager's pod.
-type Pod struct {
-	// Hash is that of the template it was made from.
-	Hash string
-	// Terminating says that it was deleted and is on its way out.
-	Terminating bool
-	// Finished says that it will not run again, evicted or refused by its node.
-	// Flame workaround: exit-code-zero
-	// Whatever its exit code, a session manager that ends has failed.
-	Finished bool
-	Ready    bool
-	// InService says that it carries the label that its Service selects.
-	InService bool
-	// WithdrawnAt is when it was taken out of its Service, as written on the pod.
-	WithdrawnAt time.Time
-	// CreatedAt, StartedAt and FinishedAt are when it was created, when its
-	// container started, and when it finished.
-	CreatedAt, StartedAt, FinishedAt time.Time
-	// Failures is how many pods in a row failed before it.
-	Failures int
-}
 
 // Action is what to do with the pod.
 type Action string
@@ -70,25 +36,6 @@ const (
 	Recreate Action = "Recreate"
 )
 
-// Reason says why a step is taken.
-type Reason string
-
-// The reasons.
-const (
-	// Suspended clusters have no pods.
-	Suspended Reason = "Suspended"
-	// Absent pods are created.
-	Absent Reason = "Absent"
-	// UpToDate pods stay.
-	UpToDate Reason = "UpToDate"
-	// Outdated pods were made from another template than the wanted one.
-	Outdated Reason = "Outdated"
-	// Failed pods have finished.
-	Failed Reason = "Failed"
-	// Terminating pods have to be gone before there can be another.
-	Terminating Reason = "Terminating"
-)
-
 // Step is the next thing to do.
 type Step struct {
 	Action Action
@@ -100,11 +47,11 @@ type Step struct {
 	After time.Duration
 }
 
-// Next returns the next step for a pod, which is nil only if it is proven not to
+// NextStep returns the next step for a session manager, which is nil only if it is proven not to
 // exist.
 //
 // Flame workaround: one-session-manager
-func Next(pod *Pod, hash string, suspended bool, now time.Time) Step {
+func NextStep(pod *podstate.Pod, hash string, suspended bool, now time.Time) Step {
 	switch {
 	case pod == nil && suspended:
 		return Step{Action: Keep, Reason: Suspended}
@@ -114,10 +61,10 @@ func Next(pod *Pod, hash string, suspended bool, now time.Time) Step {
 		return Step{Action: Keep, Reason: Terminating}
 	case suspended:
 		return Step{Action: Delete, Reason: Suspended}
-	case pod.Finished:
-		return pod.afterFailure(hash, now)
+	case pod.Over:
+		return afterFailure(pod, hash, now)
 	case pod.Hash != hash:
-		return pod.outdated(now)
+		return outdatedSessionManager(pod, now)
 	case !pod.InService:
 		return Step{Action: Restore, Reason: UpToDate}
 	default:
@@ -126,32 +73,66 @@ func Next(pod *Pod, hash string, suspended bool, now time.Time) Step {
 }
 
 // IsWithdrawn reports whether a pod works and was taken out of its Service.
-func IsWithdrawn(pod *Pod) bool {
-	return pod != nil && !pod.InService && !pod.Terminating && !pod.Finished
+func IsWithdrawn(pod *podstate.Pod) bool {
+	return pod != nil && !pod.InService && !pod.Terminating && !pod.Over
+}
+
+// LeftAt returns when a session manager that is being replaced left its Service, or was
+// deleted without that; zero if nobody knows yet.
+//
+// The pod has it, where it stays the same whoever asks, so that an operator that starts
+// anew does not take an old replacement for one that has just begun. The condition
+// SessionManagerReady tells when it became False, which may have been long before.
+func LeftAt(pod *podstate.Pod) time.Time {
+	if !pod.InService && !pod.WithdrawnAt.IsZero() {
+		return pod.WithdrawnAt
+	}
+	return pod.DeletedAt
 }
 
 // HasLeft reports whether the nodes know that a pod has left its Service, so that
 // nobody hangs when it goes.
-func HasLeft(pod *Pod, now time.Time) bool {
+func HasLeft(pod *podstate.Pod, now time.Time) bool {
 	return IsWithdrawn(pod) && !pod.WithdrawnAt.IsZero() && now.Sub(pod.WithdrawnAt) >= withdrawal
+}
+
+// Leaving is what is remembered of how a session manager leaves.
+type Leaving struct {
+	// Known says that it was seen, and InTime that it had left its Service by then.
+	Known, InTime bool
+}
+
+// Seen returns what is known after a look at the pod, if there is one. An operator that
+// was started while it goes can tell by when it was deleted, which the API server knows
+// to the second, and after that takes it that it had not left in time.
+func (l Leaving) Seen(pod *podstate.Pod, now time.Time) Leaving {
+	switch {
+	case pod == nil || pod.Terminating && l.Known:
+		return l
+	case !pod.Terminating:
+		return Leaving{Known: true, InTime: HasLeft(pod, now)}
+	}
+	before := *pod
+	before.Terminating = false
+	return Leaving{Known: true, InTime: HasLeft(&before, pod.DeletedAt.Add(time.Second))}
 }
 
 // afterFailure replaces a finished pod at once if the user has changed something
 // since, and after its back-off otherwise.
-func (p *Pod) afterFailure(hash string, now time.Time) Step {
+func afterFailure(p *podstate.Pod, hash string, now time.Time) Step {
 	if p.Hash != hash {
 		return Step{Action: Recreate, Reason: Outdated}
 	}
-	failure := backoff.Failure{Inherited: p.Failures, CreatedAt: p.CreatedAt, StartedAt: p.StartedAt, FinishedAt: p.FinishedAt}
+	failure := Failure{Inherited: p.Failures, CreatedAt: p.CreatedAt, StartedAt: p.StartedAt, FinishedAt: p.FinishedAt}
 	if wait := failure.Wait(now); wait > 0 {
 		return Step{Action: Keep, Reason: Failed, After: wait}
 	}
 	return Step{Action: Recreate, Reason: Failed, Failures: failure.Count()}
 }
 
-// outdated takes a pod out of its Service, waits, and deletes it. One that is
+// outdatedSessionManager takes a pod out of its Service, waits, and deletes it. One that is
 // not ready is in no Service and serves nobody.
-func (p *Pod) outdated(now time.Time) Step {
+func outdatedSessionManager(p *podstate.Pod, now time.Time) Step {
 	waited := now.Sub(p.WithdrawnAt)
 	switch {
 	case !p.Ready:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package executors
+package rollout
 
 import (
 	"fmt"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 // world is a simulated cluster: it does what plans say, and what kubelets do.
@@ -17,7 +19,7 @@ type world struct {
 	t      *testing.T
 	random *rand.Rand
 	now    time.Time
-	pods   []Pod
+	pods   []ExecutorManager
 	named  int
 	// broken templates make pods that fail before they are ready.
 	broken map[string]bool
@@ -50,10 +52,10 @@ func (w *world) step(policy Policy) Plan {
 
 func (w *world) check(plan Plan, policy Policy) {
 	live, ready := 0, 0
-	byName := map[string]Pod{}
+	byName := map[string]ExecutorManager{}
 	for _, pod := range w.pods {
 		byName[pod.Name] = pod
-		if !pod.Terminating && !pod.Finished {
+		if !pod.Terminating && !pod.Over {
 			live++
 			if pod.Ready {
 				ready++
@@ -70,7 +72,7 @@ func (w *world) check(plan Plan, policy Policy) {
 			require.True(w.t, pod.Work.Cordoned || pod.Work.Executors > 0, "deletes %q, which may get a task at any moment", deletion.Name)
 		}
 		delete(byName, deletion.Name)
-		if !pod.Finished {
+		if !pod.Over {
 			live--
 			if pod.Ready {
 				ready--
@@ -99,12 +101,12 @@ func (w *world) carryOut(plan Plan, hash string, cut int) {
 			w.terminate(deletion.Name)
 		}
 	}
-	for _, creation := range plan.Create {
+	for _, failures := range plan.Create {
 		if do() {
 			w.named++
-			w.pods = append(w.pods, Pod{
-				Name: fmt.Sprintf("pod-%05d", w.named), Hash: hash, CreatedAt: w.now, Failures: creation.Failures,
-			})
+			w.pods = append(w.pods, ExecutorManager{Pod: podstate.Pod{
+				Name: fmt.Sprintf("pod-%05d", w.named), Hash: hash, CreatedAt: w.now, Failures: failures,
+			}})
 		}
 	}
 	for _, deletion := range plan.Delete {
@@ -132,7 +134,7 @@ func (w *world) live() {
 			if w.random.IntN(2) == 0 {
 				continue
 			}
-		case pod.Finished:
+		case pod.Over:
 		case w.harm && w.random.IntN(40) == 0:
 			continue
 		case w.harm && w.random.IntN(20) == 0:
@@ -151,7 +153,7 @@ func (w *world) live() {
 }
 
 // work lets Flame give pods tasks and take them away, and say so most of the time.
-func (w *world) work(pod *Pod) {
+func (w *world) work(pod *ExecutorManager) {
 	if w.cordoned[pod.Name] {
 		pod.Work.Cordoned = true
 	}
@@ -169,7 +171,7 @@ func (w *world) work(pod *Pod) {
 	pod.Work.Idle = wasQuiet && pod.Work.Executors == 0
 }
 
-func (p *Pod) progress(now time.Time, broken bool) {
+func (p *ExecutorManager) progress(now time.Time, broken bool) {
 	switch {
 	case !p.Scheduled:
 		p.Scheduled = true
@@ -182,8 +184,8 @@ func (p *Pod) progress(now time.Time, broken bool) {
 	}
 }
 
-func (p *Pod) finish(now time.Time) {
-	p.Finished, p.Ready, p.ReadySince, p.FinishedAt = true, false, time.Time{}, now
+func (p *ExecutorManager) finish(now time.Time) {
+	p.Over, p.Ready, p.ReadySince, p.FinishedAt = true, false, time.Time{}, now
 }
 
 // settled says whether exactly what is desired lives, ready and up to date.
@@ -192,7 +194,7 @@ func (w *world) settled(policy Policy) bool {
 		return false
 	}
 	for _, pod := range w.pods {
-		if !pod.Ready || pod.Hash != policy.Hash || pod.Terminating || pod.Finished {
+		if !pod.Ready || pod.Hash != policy.Hash || pod.Terminating || pod.Over {
 			return false
 		}
 	}

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package backoff
+package rollout
 
 import (
 	"testing"

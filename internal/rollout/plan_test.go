@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package executors
+package rollout
 
 import (
 	"fmt"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -22,18 +24,18 @@ const (
 )
 
 // The pods of the tables: each is what its name says, of the new template.
-func starting(name string) Pod {
-	return Pod{Name: name, Hash: newHash, CreatedAt: noon.Add(-time.Minute), Scheduled: true}
+func starting(name string) ExecutorManager {
+	return ExecutorManager{Pod: podstate.Pod{Name: name, Hash: newHash, CreatedAt: noon.Add(-time.Minute), Scheduled: true}}
 }
 
-func unscheduled(name string) Pod {
+func unscheduled(name string) ExecutorManager {
 	pod := starting(name)
 	pod.Scheduled = false
 	return pod
 }
 
 // ready is a pod that two observations showed without an executor.
-func ready(name string) Pod {
+func ready(name string) ExecutorManager {
 	pod := starting(name)
 	pod.Ready, pod.Connected, pod.StartedAt, pod.ReadySince = true, true, noon.Add(-50*time.Second), noon.Add(-40*time.Second)
 	pod.Work = Work{Known: true, Idle: true}
@@ -41,68 +43,68 @@ func ready(name string) Pod {
 }
 
 // cordoned is a pod that Flame has forgotten.
-func cordoned(pod Pod) Pod {
+func cordoned(pod ExecutorManager) ExecutorManager {
 	pod.Work = Work{Known: true, Idle: true, Cordoned: true}
 	return pod
 }
 
 // quiet is a pod that one observation showed without an executor.
-func quiet(pod Pod) Pod {
+func quiet(pod ExecutorManager) ExecutorManager {
 	pod.Work = Work{Known: true}
 	return pod
 }
 
-func busy(pod Pod) Pod {
+func busy(pod ExecutorManager) ExecutorManager {
 	pod.Work = Work{Known: true, Executors: 1, Busy: 1}
 	return pod
 }
 
 // waiting is a pod with an executor that may wait for a task.
-func waiting(pod Pod) Pod {
+func waiting(pod ExecutorManager) ExecutorManager {
 	pod.Work = Work{Known: true, Executors: 1}
 	return pod
 }
 
 // unobserved is a pod of which Flame has said nothing lately.
-func unobserved(pod Pod) Pod {
+func unobserved(pod ExecutorManager) ExecutorManager {
 	pod.Work = Work{}
 	return pod
 }
 
-func lost(pod Pod, ago time.Duration, useless bool) Pod {
+func lost(pod ExecutorManager, ago time.Duration, useless bool) ExecutorManager {
 	pod.LostSince, pod.Useless = noon.Add(-ago), useless
 	return pod
 }
 
-func draining(pod Pod) Pod {
+func draining(pod ExecutorManager) ExecutorManager {
 	pod.Terminating, pod.DrainsUntil = true, noon.Add(time.Hour)
 	return pod
 }
 
 // cutOff is a pod that was ready once.
-func cutOff(name string) Pod {
+func cutOff(name string) ExecutorManager {
 	pod := starting(name)
 	pod.StartedAt, pod.Connected = noon.Add(-50*time.Second), true
 	return pod
 }
 
-func failed(name string, inherited int, ago time.Duration) Pod {
+func failed(name string, inherited int, ago time.Duration) ExecutorManager {
 	pod := starting(name)
-	pod.Finished, pod.StartedAt, pod.FinishedAt, pod.Failures = true, noon.Add(-ago-time.Second), noon.Add(-ago), inherited
+	pod.Over, pod.StartedAt, pod.FinishedAt, pod.Failures = true, noon.Add(-ago-time.Second), noon.Add(-ago), inherited
 	return pod
 }
 
-func terminating(pod Pod) Pod {
+func terminating(pod ExecutorManager) ExecutorManager {
 	pod.Terminating = true
 	return pod
 }
 
-func outdated(pod Pod) Pod {
+func outdated(pod ExecutorManager) ExecutorManager {
 	pod.Hash = oldHash
 	return pod
 }
 
-func readyFor(name string, d time.Duration) Pod {
+func readyFor(name string, d time.Duration) ExecutorManager {
 	pod := ready(name)
 	pod.ReadySince = noon.Add(-d)
 	return pod
@@ -114,40 +116,40 @@ func policy(desired, surge, unavailable int) Policy {
 
 func TestDecide(t *testing.T) {
 	tests := map[string]struct {
-		pods   []Pod
+		pods   []ExecutorManager
 		policy Policy
 		want   Plan
 	}{
 		"an empty cluster gets its pods": {
 			policy: policy(3, 1, 0),
-			want:   Plan{Create: make([]Creation, 3)},
+			want:   Plan{Create: make([]int, 3)},
 		},
 		"a cluster that has its pods is left alone": {
-			pods:   []Pod{ready("a"), starting("b")},
+			pods:   []ExecutorManager{ready("a"), starting("b")},
 			policy: policy(2, 1, 0),
 		},
 		"creations are bounded and go on soon": {
-			pods:   []Pod{ready("a")},
+			pods:   []ExecutorManager{ready("a")},
 			policy: Policy{Desired: 10, Hash: newHash, MaxSurge: 1, MaxPerStep: 4},
-			want:   Plan{Create: make([]Creation, 4), Wait: []Wait{{MoreToCreate, 5, soon}}},
+			want:   Plan{Create: make([]int, 4), Wait: []Wait{{MoreToCreate, 5, soon}}},
 		},
 		"a pod on its way out does not count, and is told of": {
-			pods:   []Pod{ready("a"), terminating(ready("b"))},
+			pods:   []ExecutorManager{ready("a"), terminating(ready("b"))},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{Terminating, 1, 0}}},
+			want:   Plan{Create: make([]int, 1), Wait: []Wait{{Terminating, 1, 0}}},
 		},
 		"an evicted pod is replaced while it drains": {
-			pods:   []Pod{ready("a"), draining(busy(ready("b")))},
+			pods:   []ExecutorManager{ready("a"), draining(busy(ready("b")))},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{Terminating, 1, 0}}},
+			want:   Plan{Create: make([]int, 1), Wait: []Wait{{Terminating, 1, 0}}},
 		},
 		"a draining pod whose tasks were given to others goes at once": {
-			pods:   []Pod{ready("a"), lost(draining(busy(ready("b"))), time.Second, true), lost(terminating(ready("c")), time.Second, true)},
+			pods:   []ExecutorManager{ready("a"), lost(draining(busy(ready("b"))), time.Second, true), lost(terminating(ready("c")), time.Second, true)},
 			policy: policy(1, 1, 0),
 			want:   Plan{Delete: []Deletion{{"b", Lost, true}}, Wait: []Wait{{Terminating, 2, 0}}},
 		},
 		"a suspended cluster waits for no task": {
-			pods: []Pod{
+			pods: []ExecutorManager{
 				busy(ready("a")), outdated(unobserved(ready("b"))), failed("c", 0, 0), terminating(ready("d")), draining(busy(ready("e"))),
 			},
 			policy: Policy{Suspended: true, Desired: 3, Hash: newHash, MaxSurge: 1},
@@ -157,7 +159,7 @@ func TestDecide(t *testing.T) {
 			},
 		},
 		"nothing desired lets everything go as scaling down does": {
-			pods: []Pod{
+			pods: []ExecutorManager{
 				cordoned(ready("a")), outdated(busy(ready("b"))), failed("c", 0, 0), terminating(ready("d")), outdated(failed("e", 0, 0)), ready("f"),
 			},
 			policy: policy(0, 1, 0),
@@ -168,37 +170,37 @@ func TestDecide(t *testing.T) {
 			},
 		},
 		"a first failure is replaced at once": {
-			pods:   []Pod{ready("a"), failed("b", 0, time.Second)},
+			pods:   []ExecutorManager{ready("a"), failed("b", 0, time.Second)},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: []Creation{{Failures: 1}}, Delete: []Deletion{{"b", Replaced, false}}},
+			want:   Plan{Create: []int{1}, Delete: []Deletion{{"b", Replaced, false}}},
 		},
 		"a second failure stays until its back-off is over": {
-			pods:   []Pod{ready("a"), failed("b", 1, 4*time.Second)},
+			pods:   []ExecutorManager{ready("a"), failed("b", 1, 4*time.Second)},
 			policy: policy(2, 1, 0),
 			want:   Plan{Wait: []Wait{{BackOff, 1, 6 * time.Second}}},
 		},
 		"a failed pod that was replaced already goes": {
-			pods:   []Pod{ready("a"), starting("b"), failed("c", 3, time.Second)},
+			pods:   []ExecutorManager{ready("a"), starting("b"), failed("c", 3, time.Second)},
 			policy: policy(2, 1, 0),
 			want:   Plan{Delete: []Deletion{{"c", ScaledDown, false}}},
 		},
 		"a failed pod of the old template is replaced at once, with a fresh count": {
-			pods:   []Pod{outdated(failed("a", 7, time.Second)), outdated(failed("b", 7, time.Second))},
+			pods:   []ExecutorManager{outdated(failed("a", 7, time.Second)), outdated(failed("b", 7, time.Second))},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 2), Delete: []Deletion{{"a", Outdated, false}, {"b", Outdated, false}}},
+			want:   Plan{Create: make([]int, 2), Delete: []Deletion{{"a", Outdated, false}, {"b", Outdated, false}}},
 		},
 		"a lost pod is replaced: one that was cut off ends its tasks, one that was given up goes at once": {
-			pods:   []Pod{lost(busy(cutOff("a")), time.Second, false), lost(busy(ready("b")), time.Second, true)},
+			pods:   []ExecutorManager{lost(busy(cutOff("a")), time.Second, false), lost(busy(ready("b")), time.Second, true)},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: []Creation{{1}, {1}}, Delete: []Deletion{{"a", Replaced, false}, {"b", Replaced, true}}},
+			want:   Plan{Create: []int{1, 1}, Delete: []Deletion{{"a", Replaced, false}, {"b", Replaced, true}}},
 		},
 		"pods that get lost again and again are replaced ever more seldom": {
-			pods:   []Pod{lost(withFailures(ready("a"), 2), 5*time.Second, true)},
+			pods:   []ExecutorManager{lost(withFailures(ready("a"), 2), 5*time.Second, true)},
 			policy: policy(1, 1, 0),
 			want:   Plan{Wait: []Wait{{BackOff, 1, 15 * time.Second}}},
 		},
 		"scaling down takes what is lost least": {
-			pods: []Pod{
+			pods: []ExecutorManager{
 				busy(readyFor("busy", time.Minute)), waiting(ready("waiting")), readyFor("idle", time.Hour), starting("starting"),
 				cordoned(ready("cordoned")), unscheduled("unscheduled"), failed("failed", 2, time.Second), quiet(ready("quiet")),
 			},
@@ -213,116 +215,116 @@ func TestDecide(t *testing.T) {
 			},
 		},
 		"of equal pods the young go first": {
-			pods:   []Pod{busy(readyFor("old", time.Hour)), busy(readyFor("young", time.Minute))},
+			pods:   []ExecutorManager{busy(readyFor("old", time.Hour)), busy(readyFor("young", time.Minute))},
 			policy: policy(1, 1, 0),
 			want:   Plan{Delete: []Deletion{{"young", ScaledDown, false}}},
 		},
 		"equal pods go by name": {
-			pods:   []Pod{cordoned(ready("c")), cordoned(ready("a")), cordoned(ready("b"))},
+			pods:   []ExecutorManager{cordoned(ready("c")), cordoned(ready("a")), cordoned(ready("b"))},
 			policy: policy(1, 1, 0),
 			want:   Plan{Delete: []Deletion{{"a", ScaledDown, false}, {"b", ScaledDown, false}}},
 		},
 		"of busy pods that with the fewest tasks goes first": {
-			pods:   []Pod{withBusy(readyFor("a", time.Minute), 3), withBusy(readyFor("b", time.Hour), 2)},
+			pods:   []ExecutorManager{withBusy(readyFor("a", time.Minute), 3), withBusy(readyFor("b", time.Hour), 2)},
 			policy: policy(1, 1, 0),
 			want:   Plan{Delete: []Deletion{{"b", ScaledDown, false}}},
 		},
 		"no data, no deletion of a pod that may work": {
-			pods:   []Pod{unobserved(ready("a")), unobserved(ready("b")), cutOff("c"), starting("d")},
+			pods:   []ExecutorManager{unobserved(ready("a")), unobserved(ready("b")), cutOff("c"), starting("d")},
 			policy: policy(1, 1, 0),
 			want:   Plan{Delete: []Deletion{{"d", ScaledDown, false}}, Wait: []Wait{{Unobserved, 2, 0}}},
 		},
 		"a pod that is being cordoned is not replaced, and no other is cordoned in its place": {
-			pods:   []Pod{cordoned(waiting(ready("a"))), busyAndForgotten("b"), cordoned(ready("c")), ready("d")},
+			pods:   []ExecutorManager{cordoned(waiting(ready("a"))), busyAndForgotten("b"), cordoned(ready("c")), ready("d")},
 			policy: policy(3, 1, 0),
 			want:   Plan{Delete: []Deletion{{"a", ScaledDown, false}}},
 		},
 		"a roll starts with a pod more and takes none away": {
-			pods:   []Pod{outdated(ready("a")), outdated(ready("b"))},
+			pods:   []ExecutorManager{outdated(ready("a")), outdated(ready("b"))},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{NotEnoughReady, 2, 0}}},
+			want:   Plan{Create: make([]int, 1), Wait: []Wait{{NotEnoughReady, 2, 0}}},
 		},
 		"when the new pod is ready an idle old one is cordoned": {
-			pods:   []Pod{outdated(busy(ready("a"))), outdated(ready("b")), ready("c")},
+			pods:   []ExecutorManager{outdated(busy(ready("a"))), outdated(ready("b")), ready("c")},
 			policy: policy(2, 1, 0),
 			want:   Plan{Cordon: []string{"b"}, Wait: []Wait{{NotEnoughReady, 1, 0}, {Cordoning, 1, 0}}},
 		},
 		"when it is cordoned it goes, and the next new one comes": {
-			pods:   []Pod{outdated(busy(ready("a"))), outdated(cordoned(ready("b"))), ready("c")},
+			pods:   []ExecutorManager{outdated(busy(ready("a"))), outdated(cordoned(ready("b"))), ready("c")},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 1), Delete: []Deletion{{"b", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
+			want:   Plan{Create: make([]int, 1), Delete: []Deletion{{"b", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
 		},
 		"a busy old pod drains, and holds its place until it is gone": {
-			pods:   []Pod{outdated(busy(ready("a"))), outdated(busy(ready("b"))), ready("c")},
+			pods:   []ExecutorManager{outdated(busy(ready("a"))), outdated(busy(ready("b"))), ready("c")},
 			policy: policy(2, 1, 0),
 			want:   Plan{Delete: []Deletion{{"a", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
 		},
 		"while it drains no new one comes": {
-			pods:   []Pod{outdated(draining(busy(ready("a")))), outdated(busy(ready("b"))), ready("c")},
+			pods:   []ExecutorManager{outdated(draining(busy(ready("a")))), outdated(busy(ready("b"))), ready("c")},
 			policy: policy(2, 1, 0),
 			want:   Plan{Wait: []Wait{{Terminating, 1, 0}, {NotEnoughReady, 1, 0}}},
 		},
 		"old pods that are cut off drain, and hold their places from the plan on that deletes them": {
-			pods:   []Pod{lost(outdated(busy(cutOff("a"))), time.Second, false), lost(outdated(busy(cutOff("b"))), time.Second, false)},
+			pods:   []ExecutorManager{lost(outdated(busy(cutOff("a"))), time.Second, false), lost(outdated(busy(cutOff("b"))), time.Second, false)},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 1), Delete: []Deletion{{"a", Outdated, false}, {"b", Outdated, false}}},
+			want:   Plan{Create: make([]int, 1), Delete: []Deletion{{"a", Outdated, false}, {"b", Outdated, false}}},
 		},
 		"as they do in the next": {
-			pods:   []Pod{outdated(draining(busy(cutOff("a")))), outdated(draining(busy(cutOff("b")))), starting("c")},
+			pods:   []ExecutorManager{outdated(draining(busy(cutOff("a")))), outdated(draining(busy(cutOff("b")))), starting("c")},
 			policy: policy(2, 1, 0),
 			want:   Plan{Wait: []Wait{{Terminating, 2, 0}}},
 		},
 		"those that were given up end at once, and hold none": {
-			pods:   []Pod{lost(outdated(busy(ready("a"))), time.Second, true), lost(outdated(busy(ready("b"))), time.Second, true)},
+			pods:   []ExecutorManager{lost(outdated(busy(ready("a"))), time.Second, true), lost(outdated(busy(ready("b"))), time.Second, true)},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 2), Delete: []Deletion{{"a", Outdated, true}, {"b", Outdated, true}}},
+			want:   Plan{Create: make([]int, 2), Delete: []Deletion{{"a", Outdated, true}, {"b", Outdated, true}}},
 		},
 		"one that is stuck beyond its grace period holds up nothing": {
-			pods:   []Pod{stuck(outdated(ready("a"))), outdated(busy(ready("b"))), ready("c")},
+			pods:   []ExecutorManager{stuck(outdated(ready("a"))), outdated(busy(ready("b"))), ready("c")},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{Terminating, 1, 0}, {NotEnoughReady, 1, 0}}},
+			want:   Plan{Create: make([]int, 1), Wait: []Wait{{Terminating, 1, 0}, {NotEnoughReady, 1, 0}}},
 		},
 		"a roll without surge takes one away first": {
-			pods:   []Pod{outdated(cordoned(ready("a"))), outdated(ready("b"))},
+			pods:   []ExecutorManager{outdated(cordoned(ready("a"))), outdated(ready("b"))},
 			policy: policy(2, 0, 1),
-			want:   Plan{Create: make([]Creation, 1), Delete: []Deletion{{"a", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
+			want:   Plan{Create: make([]int, 1), Delete: []Deletion{{"a", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 1, 0}}},
 		},
 		"a roll waits for Flame to speak": {
-			pods:   []Pod{outdated(unobserved(ready("a"))), outdated(unobserved(ready("b"))), unobserved(ready("c"))},
+			pods:   []ExecutorManager{outdated(unobserved(ready("a"))), outdated(unobserved(ready("b"))), unobserved(ready("c"))},
 			policy: policy(2, 1, 0),
 			want:   Plan{Wait: []Wait{{NotEnoughReady, 1, 0}, {Unobserved, 1, 0}}},
 		},
 		"outdated pods that do no work go at once": {
-			pods:   []Pod{outdated(unscheduled("a")), outdated(starting("b")), outdated(ready("c"))},
+			pods:   []ExecutorManager{outdated(unscheduled("a")), outdated(starting("b")), outdated(ready("c"))},
 			policy: policy(3, 1, 0),
 			want: Plan{
-				Create: make([]Creation, 3),
+				Create: make([]int, 3),
 				Delete: []Deletion{{"a", Outdated, false}, {"b", Outdated, false}},
 				Wait:   []Wait{{NotEnoughReady, 1, 0}},
 			},
 		},
 		"outdated pods that are cut off stay while the session manager is away": {
-			pods:   []Pod{outdated(cutOff("a")), outdated(cutOff("b"))},
+			pods:   []ExecutorManager{outdated(cutOff("a")), outdated(cutOff("b"))},
 			policy: policy(2, 1, 0),
-			want:   Plan{Create: make([]Creation, 1), Wait: []Wait{{NotEnoughReady, 2, 0}}},
+			want:   Plan{Create: make([]int, 1), Wait: []Wait{{NotEnoughReady, 2, 0}}},
 		},
 		"a template whose pods fail keeps its place and stops the roll": {
-			pods:   []Pod{outdated(ready("a")), outdated(ready("b")), failed("c", 3, time.Second)},
+			pods:   []ExecutorManager{outdated(ready("a")), outdated(ready("b")), failed("c", 3, time.Second)},
 			policy: policy(2, 1, 0),
 			want:   Plan{Wait: []Wait{{NotEnoughReady, 2, 0}, {BackOff, 1, 39 * time.Second}}},
 		},
 		"scaling down during a roll takes an outdated pod rather than a new one": {
-			pods:   []Pod{outdated(cordoned(ready("a"))), outdated(ready("b")), outdated(ready("c")), starting("d")},
+			pods:   []ExecutorManager{outdated(cordoned(ready("a"))), outdated(ready("b")), outdated(ready("c")), starting("d")},
 			policy: policy(2, 1, 0),
 			want:   Plan{Delete: []Deletion{{"a", Outdated, false}}, Wait: []Wait{{NotEnoughReady, 2, 0}}},
 		},
 		"going back to the old template keeps its pods": {
-			pods:   []Pod{ready("a"), ready("b"), outdated(starting("c"))},
+			pods:   []ExecutorManager{ready("a"), ready("b"), outdated(starting("c"))},
 			policy: policy(2, 1, 0),
 			want:   Plan{Delete: []Deletion{{"c", Outdated, false}}},
 		},
 		"a desired count below zero is none": {
-			pods:   []Pod{cordoned(ready("a"))},
+			pods:   []ExecutorManager{cordoned(ready("a"))},
 			policy: policy(-1, 1, 0),
 			want:   Plan{Delete: []Deletion{{"a", ScaledDown, false}}},
 		},
@@ -334,24 +336,24 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func withFailures(pod Pod, failures int) Pod {
+func withFailures(pod ExecutorManager, failures int) ExecutorManager {
 	pod.Failures = failures
 	return pod
 }
 
-func withBusy(pod Pod, busy int) Pod {
+func withBusy(pod ExecutorManager, busy int) ExecutorManager {
 	pod.Work = Work{Known: true, Executors: 3, Busy: busy}
 	return pod
 }
 
 // busyAndForgotten is a pod that runs a task although Flame has forgotten its node.
-func busyAndForgotten(name string) Pod {
+func busyAndForgotten(name string) ExecutorManager {
 	pod := busy(ready(name))
 	pod.Work.Cordoned = true
 	return pod
 }
 
-func stuck(pod Pod) Pod {
+func stuck(pod ExecutorManager) ExecutorManager {
 	pod.Terminating, pod.DrainsUntil = true, noon.Add(-time.Second)
 	return pod
 }
@@ -375,11 +377,11 @@ func TestTheOrderOfThePodsIsOfNoConsequence(t *testing.T) {
 	}
 }
 
-func randomFleet(random *rand.Rand) []Pod {
-	pods := make([]Pod, random.IntN(12))
+func randomFleet(random *rand.Rand) []ExecutorManager {
+	pods := make([]ExecutorManager, random.IntN(12))
 	for i := range pods {
 		name := fmt.Sprintf("pod-%02d", i)
-		kinds := []Pod{starting(name), unscheduled(name), ready(name), cutOff(name), busy(ready(name)), quiet(ready(name)), cordoned(ready(name)), failed(name, random.IntN(4), time.Duration(random.IntN(30))*time.Second)}
+		kinds := []ExecutorManager{starting(name), unscheduled(name), ready(name), cutOff(name), busy(ready(name)), quiet(ready(name)), cordoned(ready(name)), failed(name, random.IntN(4), time.Duration(random.IntN(30))*time.Second)}
 		pods[i] = kinds[random.IntN(len(kinds))]
 		pods[i].CreatedAt = pods[i].CreatedAt.Add(-time.Duration(random.IntN(3)) * time.Second)
 		if random.IntN(3) == 0 {
@@ -399,7 +401,7 @@ func randomPolicy(random *rand.Rand) Policy {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	pods := make([]Pod, 1000)
+	pods := make([]ExecutorManager, 1000)
 	for i := range pods {
 		pods[i] = ready(fmt.Sprintf("pod-%04d", i))
 	}

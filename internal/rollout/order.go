@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package executors
+package rollout
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 
 // leastLoss orders live pods by what is lost with them, the least first: those
 // that serve nobody, then those that do least; among equals the youngest.
-func leastLoss(a, b *Pod) int {
+func leastLoss(a, b *ExecutorManager) int {
 	return cmp.Or(
 		cmp.Compare(a.stage(), b.stage()),
 		cmp.Compare(a.Work.rank(), b.Work.rank()),
@@ -24,7 +24,7 @@ func leastLoss(a, b *Pod) int {
 
 // stage is how far a pod has come: those never scheduled, never connected,
 // cut off, and ready.
-func (p *Pod) stage() int {
+func (p *ExecutorManager) stage() int {
 	switch {
 	case p.Ready:
 		return 3
@@ -58,7 +58,7 @@ func (w Work) rank() int {
 
 // leastEvidence orders ended pods by what they tell, the least first: a pod
 // with few failures before it, an old one.
-func leastEvidence(a, b *Pod) int {
+func leastEvidence(a, b *ExecutorManager) int {
 	return cmp.Or(
 		cmp.Compare(a.Failures, b.Failures),
 		a.failure().FinishedAt.Compare(b.failure().FinishedAt),
@@ -67,11 +67,15 @@ func leastEvidence(a, b *Pod) int {
 }
 
 // worked reports whether a pod has ever been connected to the session manager.
-func (p *Pod) worked() bool { return p.Ready || p.Connected }
+func (p *ExecutorManager) worked() bool { return p.Ready || p.Connected }
 
 // ended reports whether a pod is to be replaced: it has finished, or is of no use.
-func (p *Pod) ended() bool { return p.Finished || !p.LostSince.IsZero() }
+func (p *ExecutorManager) ended() bool { return p.Finished() || !p.LostSince.IsZero() }
+
+// hasNothingToEnd reports whether nothing is gained by giving a pod time: its tasks have
+// been given to others, or its executor manager has ended beside a sidecar.
+func (p *ExecutorManager) hasNothingToEnd() bool { return p.Useless || p.Ended && !p.Over }
 
 func youngest(a, b time.Time) int { return b.Compare(a) }
 
-func byName(a, b *Pod) int { return strings.Compare(a.Name, b.Name) }
+func byName(a, b *ExecutorManager) int { return strings.Compare(a.Name, b.Name) }

@@ -1,14 +1,12 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package executors
+package rollout
 
 import (
 	"cmp"
 	"slices"
 	"time"
-
-	"github.com/xflops/flame-operator/internal/backoff"
 )
 
 const (
@@ -30,7 +28,7 @@ const (
 //     at last the busy ones.
 //  6. Ended pods whose back-off is over are replaced.
 //  7. Free places are filled.
-func Decide(pods []Pod, policy Policy, now time.Time) Plan {
+func Decide(pods []ExecutorManager, policy Policy, now time.Time) Plan {
 	policy.Desired = max(0, policy.Desired)
 	d := decision{policy: policy, now: now}
 	if policy.Suspended {
@@ -55,11 +53,11 @@ type decision struct {
 
 	// current pods live and are of the wanted template, outdated ones live and
 	// are not.
-	current, outdated []*Pod
+	current, outdated []*ExecutorManager
 	// ended pods have finished or are lost. Those in stale are of another template.
-	ended, stale []*Pod
+	ended, stale []*ExecutorManager
 	// leaving pods are to go and have to wait for Flame. They hold their places.
-	leaving []*Pod
+	leaving []*ExecutorManager
 	// draining is how many outdated pods are deleted and still have tasks to end.
 	// They hold their places too, or a roll would double the cluster.
 	draining int
@@ -75,9 +73,9 @@ type decision struct {
 
 // suspend deletes everything, and what is on its way out once more if it would
 // take its time.
-func (d *decision) suspend(pods []Pod) Plan {
+func (d *decision) suspend(pods []ExecutorManager) Plan {
 	terminating := 0
-	var gone []*Pod
+	var gone []*ExecutorManager
 	for i := range pods {
 		pod := &pods[i]
 		if pod.Terminating {
@@ -96,9 +94,9 @@ func (d *decision) suspend(pods []Pod) Plan {
 }
 
 // sort puts the pods into their lists, each in the order in which it goes.
-func (d *decision) sort(pods []Pod) {
+func (d *decision) sort(pods []ExecutorManager) {
 	terminating := 0
-	d.current = make([]*Pod, 0, len(pods))
+	d.current = make([]*ExecutorManager, 0, len(pods))
 	for i := range pods {
 		pod := &pods[i]
 		wanted := pod.Hash == d.policy.Hash
@@ -110,7 +108,7 @@ func (d *decision) sort(pods []Pod) {
 			d.ended = append(d.ended, pod)
 		case pod.ended():
 			d.stale = append(d.stale, pod)
-			if !pod.Finished && !pod.Useless {
+			if !pod.Finished() && !pod.hasNothingToEnd() {
 				d.draining++ // It is deleted in this plan.
 			}
 		case wanted:
@@ -134,11 +132,11 @@ func (d *decision) sort(pods []Pod) {
 }
 
 // sortTerminating has a pod go at once whose tasks have been given to others.
-func (d *decision) sortTerminating(pod *Pod) {
+func (d *decision) sortTerminating(pod *ExecutorManager) {
 	drains := pod.DrainsUntil.Sub(d.now)
 	switch {
-	case !pod.LostSince.IsZero() && pod.Useless && drains > atOnce:
-		d.delete([]*Pod{pod}, Lost)
+	case pod.ended() && pod.hasNothingToEnd() && drains > atOnce:
+		d.delete([]*ExecutorManager{pod}, Lost)
 	case pod.Hash != d.policy.Hash && drains > 0:
 		d.draining++
 	}
@@ -179,14 +177,14 @@ func (d *decision) retire() {
 }
 
 // letGo takes a live pod one step towards its end.
-func (d *decision) letGo(pod *Pod, reason Reason) {
+func (d *decision) letGo(pod *ExecutorManager, reason Reason) {
 	work := pod.Work
 	switch {
 	case !pod.worked() || work.Known && work.Cordoned && work.Executors == 0:
-		d.delete([]*Pod{pod}, reason)
+		d.delete([]*ExecutorManager{pod}, reason)
 		return
 	case work.Known && work.Executors > 0:
-		d.delete([]*Pod{pod}, reason)
+		d.delete([]*ExecutorManager{pod}, reason)
 		if pod.Hash != d.policy.Hash {
 			d.draining++
 		}
@@ -250,7 +248,7 @@ func (d *decision) replace() {
 		case room <= 0:
 		case d.create(failure.Count()):
 			room--
-			d.delete([]*Pod{pod}, Replaced)
+			d.delete([]*ExecutorManager{pod}, Replaced)
 		}
 	}
 	d.wait(BackOff, waiting, next)
@@ -272,13 +270,13 @@ func (d *decision) create(failures int) bool {
 		d.leftOver++
 		return false
 	}
-	d.plan.Create = append(d.plan.Create, Creation{Failures: failures})
+	d.plan.Create = append(d.plan.Create, failures)
 	return true
 }
 
-func (d *decision) delete(pods []*Pod, reason Reason) {
+func (d *decision) delete(pods []*ExecutorManager, reason Reason) {
 	for _, pod := range pods {
-		d.plan.Delete = append(d.plan.Delete, Deletion{Name: pod.Name, Reason: reason, Now: pod.Useless})
+		d.plan.Delete = append(d.plan.Delete, Deletion{Name: pod.Name, Reason: reason, Now: pod.hasNothingToEnd()})
 	}
 }
 
@@ -289,10 +287,10 @@ func (d *decision) wait(reason Reason, count int, after time.Duration) {
 }
 
 // failure is what its replacement inherits of an ended pod.
-func (p *Pod) failure() backoff.Failure {
+func (p *ExecutorManager) failure() Failure {
 	ended := p.FinishedAt
-	if !p.Finished {
+	if !p.Finished() {
 		ended = p.LostSince
 	}
-	return backoff.Failure{Inherited: p.Failures, CreatedAt: p.CreatedAt, StartedAt: p.StartedAt, FinishedAt: ended}
+	return Failure{Inherited: p.Failures, CreatedAt: p.CreatedAt, StartedAt: p.StartedAt, FinishedAt: ended}
 }

@@ -1,57 +1,18 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package executors decides which executor manager pods to create and which to
-// delete.
-//
-// It is pure: pods, a policy and the time go in, a plan comes out. It must not
-// know Kubernetes, and it remembers nothing from one call to the next: all state
-// is in the pods, so that a plan that was carried out in part, by an operator
-// that is gone, is simply decided anew.
-//
-// Two ideas are hard. The first is the place. A cluster has as many places as
-// executor managers are desired, and some more while a roll is under way. A pod
-// that finished is evidence: it keeps its place, its logs and the count of
-// failures until the back-off is over and its replacement takes the place. That
-// is what keeps a crash loop slow, and a broken template from taking over a fleet.
-//
-// The second is how a pod leaves. One that never worked is deleted. One without
-// an executor is cordoned first: Flame is told to forget its node, and only when
-// it has, and the pod still holds nothing, is it deleted. One with executors is
-// deleted and drains: its preStop hook keeps it until its tasks have ended. One
-// of which Flame has said nothing lately stays, whatever is wanted.
-package executors
+package rollout
 
 import (
 	"slices"
 	"time"
+
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// Pod is what is known of one executor manager pod.
-type Pod struct {
-	Name string
-	// Hash is that of the template it was made from.
-	Hash      string
-	CreatedAt time.Time
-	// StartedAt is when its executor manager started, after the init containers.
-	StartedAt time.Time
-	// ReadySince is set while it is ready.
-	ReadySince time.Time
-	// FinishedAt is set once it finished, if that is known.
-	FinishedAt time.Time
-	// Scheduled says that it has a node.
-	Scheduled bool
-	Ready     bool
-	// Connected says that it has been ready at some time. While the session manager
-	// is away no pod is ready, and those that were go on with their tasks.
-	Connected bool
-	// Finished says that it will not run again, whatever its exit code: an
-	// executor manager that ends has failed.
-	Finished bool
-	// Terminating says that it was deleted and is on its way out, and DrainsUntil
-	// when its grace period ends, in which it may finish its tasks.
-	Terminating bool
-	DrainsUntil time.Time
+// ExecutorManager is what is known of one executor manager pod.
+type ExecutorManager struct {
+	podstate.Pod
 	// LostSince is set on a pod that runs and is of no use any more: Flame has
 	// given up its node or forgotten its executors, or it is cut off from the
 	// session manager. It is replaced as if it had finished.
@@ -61,21 +22,6 @@ type Pod struct {
 	Useless bool
 	// Work is what Flame says of it.
 	Work Work
-	// Failures is how many pods in a row failed in its place before it.
-	Failures int
-}
-
-// Work is what Flame says that a pod does.
-type Work struct {
-	// Known says that Flame was asked lately. Nothing else counts if it was not.
-	Known bool
-	// Executors is how many executors the pod holds, in any state, and Busy how
-	// many of them surely run a task.
-	Executors, Busy int
-	// Idle says that the last two observations showed no executor on it.
-	Idle bool
-	// Cordoned says that Flame does not list its node, so that it gets no executor.
-	Cordoned bool
 }
 
 // Policy is what the user asked for.
@@ -97,14 +43,19 @@ type Policy struct {
 // Reason says why a pod goes or what is waited for.
 type Reason string
 
-// Reasons of deletions.
+// Reasons of deletions and steps.
 const (
-	// Suspended pods belong to a cluster that is suspended.
+	// Suspended clusters have no pods.
 	Suspended Reason = "Suspended"
 	// ScaledDown pods are more than are desired.
 	ScaledDown Reason = "ScaledDown"
 	// Outdated pods were made from another template than the wanted one.
 	Outdated Reason = "Outdated"
+	// Absent session managers are created, UpToDate ones stay, and Failed ones have
+	// finished.
+	Absent   Reason = "Absent"
+	UpToDate Reason = "UpToDate"
+	Failed   Reason = "Failed"
 	// Lost pods drain, and their tasks have been given to others meanwhile.
 	Lost Reason = "Lost"
 	// Replaced pods have finished or are lost, and a creation of the same plan takes their
@@ -120,7 +71,8 @@ const (
 	MoreToCreate Reason = "MoreToCreate"
 	// NotEnoughReady waits for pods to become ready before outdated ones go.
 	NotEnoughReady Reason = "NotEnoughReady"
-	// Terminating waits for deleted pods to be gone.
+	// Terminating waits for deleted pods to be gone; a session manager has to be before
+	// there can be another.
 	Terminating Reason = "Terminating"
 	// Unobserved waits for Flame to say what pods do before they go.
 	Unobserved Reason = "Unobserved"
@@ -129,12 +81,6 @@ const (
 	// Cordoning waits for Flame to have forgotten the nodes of pods that are to go.
 	Cordoning Reason = "Cordoning"
 )
-
-// Creation is a pod to create from the wanted template.
-type Creation struct {
-	// Failures is what it inherits.
-	Failures int
-}
 
 // Deletion is a pod to delete.
 type Deletion struct {
@@ -157,7 +103,9 @@ type Wait struct {
 // Plan is what to do now: the deletions but for replaced pods, then the
 // creations, then the deletions of replaced pods.
 type Plan struct {
-	Create []Creation
+	// Create has an element for each pod to create from the wanted template: how many
+	// failures it inherits.
+	Create []int
 	Delete []Deletion
 	// Cordon names pods whose nodes Flame has to forget before they are deleted.
 	Cordon []string

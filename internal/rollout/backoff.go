@@ -1,12 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package backoff says how long to wait before a pod that failed is replaced.
-//
-// It is pure, and it remembers nothing: all it needs stands in the failed pod
-// itself (how often its predecessors failed, when it started, when it finished),
-// so that an operator that was restarted goes on where the last one stopped.
-package backoff
+package rollout
 
 import "time"
 
@@ -17,7 +12,8 @@ const (
 	healthy = 10 * time.Minute
 )
 
-// Failure is what is known of a pod that finished.
+// Failure is what is known of a pod that finished. All of it stands in the failed pod
+// itself, so that an operator that was restarted goes on where the last one stopped.
 type Failure struct {
 	// Inherited is how many pods in a row failed in its place before it.
 	Inherited int

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package sessionmanager
+package rollout
 
 import (
 	"math/rand/v2"
@@ -10,20 +10,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-
-const (
-	oldHash = "old"
-	newHash = "new"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 func ago(d time.Duration) time.Time { return noon.Add(-d) }
 
 // serving is a pod that works; the tables change what matters.
-func serving(change func(*Pod)) *Pod {
-	pod := &Pod{Hash: newHash, Ready: true, InService: true, CreatedAt: ago(time.Minute), StartedAt: ago(time.Minute)}
+func serving(change func(*podstate.Pod)) *podstate.Pod {
+	pod := &podstate.Pod{Hash: newHash, Ready: true, InService: true, CreatedAt: ago(time.Minute), StartedAt: ago(time.Minute)}
 	if change != nil {
 		change(pod)
 	}
@@ -32,14 +27,14 @@ func serving(change func(*Pod)) *Pod {
 
 func TestAPodHasLeftItsServiceWhenTheNodesHadTimeToNotice(t *testing.T) {
 	tests := map[string]struct {
-		pod  *Pod
+		pod  *podstate.Pod
 		want bool
 	}{
 		"one that serves has not":            {pod: serving(nil)},
-		"nor one that was taken out of late": {pod: serving(func(p *Pod) { p.InService, p.WithdrawnAt = false, ago(2*time.Second) })},
-		"one that was taken out in time has": {pod: serving(func(p *Pod) { p.InService, p.WithdrawnAt = false, ago(3*time.Second) }), want: true},
-		"one of which nobody knows when":     {pod: serving(func(p *Pod) { p.InService = false })},
-		"one that ended swallows all":        {pod: serving(func(p *Pod) { p.InService, p.WithdrawnAt, p.Finished = false, ago(time.Minute), true })},
+		"nor one that was taken out of late": {pod: serving(func(p *podstate.Pod) { p.InService, p.WithdrawnAt = false, ago(2*time.Second) })},
+		"one that was taken out in time has": {pod: serving(func(p *podstate.Pod) { p.InService, p.WithdrawnAt = false, ago(3*time.Second) }), want: true},
+		"one of which nobody knows when":     {pod: serving(func(p *podstate.Pod) { p.InService = false })},
+		"one that ended swallows all":        {pod: serving(func(p *podstate.Pod) { p.InService, p.WithdrawnAt, p.Over = false, ago(time.Minute), true })},
 		"there is none":                      {},
 	}
 	for name, test := range tests {
@@ -51,7 +46,7 @@ func TestAPodHasLeftItsServiceWhenTheNodesHadTimeToNotice(t *testing.T) {
 
 func TestNext(t *testing.T) {
 	tests := map[string]struct {
-		pod       *Pod
+		pod       *podstate.Pod
 		suspended bool
 		want      Step
 	}{
@@ -67,7 +62,7 @@ func TestNext(t *testing.T) {
 			want: Step{Action: Keep, Reason: UpToDate},
 		},
 		"so is one that is not ready yet": {
-			pod:  serving(func(p *Pod) { p.Ready = false }),
+			pod:  serving(func(p *podstate.Pod) { p.Ready = false }),
 			want: Step{Action: Keep, Reason: UpToDate},
 		},
 		"suspending deletes at once": {
@@ -76,75 +71,75 @@ func TestNext(t *testing.T) {
 			want:      Step{Action: Delete, Reason: Suspended},
 		},
 		"a pod on its way out is waited for": {
-			pod:  serving(func(p *Pod) { p.Terminating, p.Hash = true, oldHash }),
+			pod:  serving(func(p *podstate.Pod) { p.Terminating, p.Hash = true, oldHash }),
 			want: Step{Action: Keep, Reason: Terminating},
 		},
 		"also if the cluster is suspended": {
-			pod:       serving(func(p *Pod) { p.Terminating = true }),
+			pod:       serving(func(p *podstate.Pod) { p.Terminating = true }),
 			suspended: true,
 			want:      Step{Action: Keep, Reason: Terminating},
 		},
 		"an outdated pod leaves its Service first": {
-			pod:  serving(func(p *Pod) { p.Hash = oldHash }),
+			pod:  serving(func(p *podstate.Pod) { p.Hash = oldHash }),
 			want: Step{Action: Withdraw, Reason: Outdated, After: 3 * time.Second},
 		},
 		"and stays until the nodes know": {
-			pod:  serving(func(p *Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(time.Second) }),
+			pod:  serving(func(p *podstate.Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(time.Second) }),
 			want: Step{Action: Keep, Reason: Outdated, After: 2 * time.Second},
 		},
 		"and is deleted then": {
-			pod:  serving(func(p *Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(3*time.Second) }),
+			pod:  serving(func(p *podstate.Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(3*time.Second) }),
 			want: Step{Action: Delete, Reason: Outdated},
 		},
 		"a withdrawal without a time is done again": {
-			pod:  serving(func(p *Pod) { p.Hash, p.InService = oldHash, false }),
+			pod:  serving(func(p *podstate.Pod) { p.Hash, p.InService = oldHash, false }),
 			want: Step{Action: Withdraw, Reason: Outdated, After: 3 * time.Second},
 		},
 		"so is one in the future": {
-			pod:  serving(func(p *Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(-time.Hour) }),
+			pod:  serving(func(p *podstate.Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(-time.Hour) }),
 			want: Step{Action: Withdraw, Reason: Outdated, After: 3 * time.Second},
 		},
 		"a clock that is a little ahead lengthens nothing": {
-			pod:  serving(func(p *Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(-2*time.Second) }),
+			pod:  serving(func(p *podstate.Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(-2*time.Second) }),
 			want: Step{Action: Keep, Reason: Outdated, After: 3 * time.Second},
 		},
 		"an earlier withdrawal does not count for a pod that is back in its Service": {
-			pod:  serving(func(p *Pod) { p.Hash, p.WithdrawnAt = oldHash, ago(time.Hour) }),
+			pod:  serving(func(p *podstate.Pod) { p.Hash, p.WithdrawnAt = oldHash, ago(time.Hour) }),
 			want: Step{Action: Withdraw, Reason: Outdated, After: 3 * time.Second},
 		},
 		"an outdated pod that serves nobody is deleted at once": {
-			pod:  serving(func(p *Pod) { p.Hash, p.Ready = oldHash, false }),
+			pod:  serving(func(p *podstate.Pod) { p.Hash, p.Ready = oldHash, false }),
 			want: Step{Action: Delete, Reason: Outdated},
 		},
 		"a pod goes back into its Service when the reason to replace it is gone": {
-			pod:  serving(func(p *Pod) { p.InService, p.WithdrawnAt = false, ago(time.Second) }),
+			pod:  serving(func(p *podstate.Pod) { p.InService, p.WithdrawnAt = false, ago(time.Second) }),
 			want: Step{Action: Restore, Reason: UpToDate},
 		},
 		"a first failure is replaced at once": {
-			pod:  serving(func(p *Pod) { p.Finished, p.Ready, p.FinishedAt = true, false, ago(0) }),
+			pod:  serving(func(p *podstate.Pod) { p.Over, p.Ready, p.FinishedAt = true, false, ago(0) }),
 			want: Step{Action: Recreate, Reason: Failed, Failures: 1},
 		},
 		"a third failure waits": {
-			pod:  serving(func(p *Pod) { p.Finished, p.Ready, p.FinishedAt, p.Failures = true, false, ago(5*time.Second), 2 }),
+			pod:  serving(func(p *podstate.Pod) { p.Over, p.Ready, p.FinishedAt, p.Failures = true, false, ago(5*time.Second), 2 }),
 			want: Step{Action: Keep, Reason: Failed, After: 15 * time.Second},
 		},
 		"and is replaced when it has waited": {
-			pod:  serving(func(p *Pod) { p.Finished, p.Ready, p.FinishedAt, p.Failures = true, false, ago(20*time.Second), 2 }),
+			pod:  serving(func(p *podstate.Pod) { p.Over, p.Ready, p.FinishedAt, p.Failures = true, false, ago(20*time.Second), 2 }),
 			want: Step{Action: Recreate, Reason: Failed, Failures: 3},
 		},
 		"a failed pod of another template is replaced at once, with a fresh count": {
-			pod:  serving(func(p *Pod) { p.Finished, p.Hash, p.FinishedAt, p.Failures = true, oldHash, ago(0), 9 }),
+			pod:  serving(func(p *podstate.Pod) { p.Over, p.Hash, p.FinishedAt, p.Failures = true, oldHash, ago(0), 9 }),
 			want: Step{Action: Recreate, Reason: Outdated},
 		},
 		"a failed pod of a suspended cluster is deleted": {
-			pod:       serving(func(p *Pod) { p.Finished = true }),
+			pod:       serving(func(p *podstate.Pod) { p.Over = true }),
 			suspended: true,
 			want:      Step{Action: Delete, Reason: Suspended},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.want, Next(test.pod, newHash, test.suspended, noon))
+			assert.Equal(t, test.want, NextStep(test.pod, newHash, test.suspended, noon))
 		})
 	}
 }
@@ -155,7 +150,7 @@ func TestAPodThatServesIsNeverDeletedUnlessItWasWithdrawn(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		now, hash, suspended := noon, newHash, false
-		var pod *Pod
+		var pod *podstate.Pod
 		outOfService := time.Time{}
 		for range 200 {
 			now = now.Add(time.Duration(random.IntN(4000)) * time.Millisecond)
@@ -167,8 +162,8 @@ func TestAPodThatServesIsNeverDeletedUnlessItWasWithdrawn(t *testing.T) {
 			case 2, 3:
 				continue // The operator is away.
 			}
-			step := Next(pod, hash, suspended, now)
-			require.Equal(t, step, Next(pod, hash, suspended, now), "same input, another step")
+			step := NextStep(pod, hash, suspended, now)
+			require.Equal(t, step, NextStep(pod, hash, suspended, now), "same input, another step")
 			if step.Action == Delete && pod.Ready && !suspended {
 				require.False(t, pod.InService, "seed %d: deleted in service", seed)
 				require.GreaterOrEqual(t, now.Sub(outOfService), withdrawal, "seed %d: deleted too early", seed)
@@ -177,27 +172,27 @@ func TestAPodThatServesIsNeverDeletedUnlessItWasWithdrawn(t *testing.T) {
 				outOfService = now
 			}
 			pod = after(t, pod, step, hash, now)
-			pod = pod.live(random, now)
+			pod = live(pod, random, now)
 		}
 		for range 100 {
 			now = now.Add(10 * time.Second)
-			pod = after(t, pod, Next(pod, hash, false, now), hash, now).settle(now)
+			pod = settle(after(t, pod, NextStep(pod, hash, false, now), hash, now), now)
 		}
 		require.NotNil(t, pod)
-		require.Equal(t, Step{Action: Keep, Reason: UpToDate}, Next(pod, hash, false, now), "seed %d: does not settle", seed)
+		require.Equal(t, Step{Action: Keep, Reason: UpToDate}, NextStep(pod, hash, false, now), "seed %d: does not settle", seed)
 	}
 }
 
 // after is what a step makes of a pod.
-func after(t *testing.T, pod *Pod, step Step, hash string, now time.Time) *Pod {
+func after(t *testing.T, pod *podstate.Pod, step Step, hash string, now time.Time) *podstate.Pod {
 	t.Helper()
-	fresh := &Pod{Hash: hash, InService: true, CreatedAt: now, Failures: step.Failures}
+	fresh := &podstate.Pod{Hash: hash, InService: true, CreatedAt: now, Failures: step.Failures}
 	switch step.Action {
 	case Create:
 		require.Nil(t, pod, "a second pod")
 		return fresh
 	case Recreate:
-		require.True(t, pod.Finished, "a second pod")
+		require.True(t, pod.Over, "a second pod")
 		return fresh
 	case Withdraw:
 		pod.InService, pod.WithdrawnAt = false, now
@@ -210,22 +205,22 @@ func after(t *testing.T, pod *Pod, step Step, hash string, now time.Time) *Pod {
 	return pod
 }
 
-func (p *Pod) live(random *rand.Rand, now time.Time) *Pod {
+func live(p *podstate.Pod, random *rand.Rand, now time.Time) *podstate.Pod {
 	if p != nil && !p.Terminating && random.IntN(15) == 0 {
-		p.Finished, p.Ready, p.FinishedAt = true, false, now
+		p.Over, p.Ready, p.FinishedAt = true, false, now
 		return p
 	}
 	if random.IntN(2) == 0 {
 		return p
 	}
-	return p.settle(now)
+	return settle(p, now)
 }
 
-func (p *Pod) settle(now time.Time) *Pod {
+func settle(p *podstate.Pod, now time.Time) *podstate.Pod {
 	switch {
 	case p == nil || p.Terminating:
 		return nil
-	case !p.Finished:
+	case !p.Over:
 		p.Ready = true
 		if p.StartedAt.IsZero() {
 			p.StartedAt = now

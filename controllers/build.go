@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/desired"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/status"
+)
+
+// build makes the objects, with what the spec refers to. They are nil if they cannot be
+// made, and then the report says why.
+func (p *pass) build(ctx context.Context, latest observation.Latest) (*desired.Objects, report) {
+	in := desired.Inputs{OpenShift: p.r.OpenShift, TasksRun: status.TasksRun(p.cluster, latest)}
+	var watched report
+	if reference := p.cluster.Spec.SessionManager.Storage.URISecretRef; reference != nil {
+		uri, missing, err := p.secretValue(ctx, reference)
+		switch {
+		case err != nil:
+			return nil, classify(everything, err)
+		case missing != nil:
+			return nil, waitFor(missing)
+		}
+		in.StorageURI, watched = uri, after(secretDelay)
+	}
+	objects, err := desired.Build(p.cluster, in)
+	if err != nil {
+		return nil, classify(everything, err)
+	}
+	if err := p.checkClaim(ctx, objects); err != nil {
+		return nil, classify(everything, err)
+	}
+	return objects, watched
+}
+
+// secretValue reads one key of a Secret, or says what of it is missing.
+func (p *pass) secretValue(ctx context.Context, reference *flamev1alpha1.SecretKeyReference) (value string, missing, err error) {
+	const field = "sessionManager.storage.uriSecretRef"
+	secret := &corev1.Secret{}
+	err = p.r.Live.Get(ctx, client.ObjectKey{Namespace: p.cluster.Namespace, Name: reference.Name}, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", fmt.Errorf("the Secret %q, which %s names, does not exist", reference.Name, field), nil
+	case err != nil:
+		return "", nil, fmt.Errorf("get Secret %q: %w", reference.Name, err)
+	case len(secret.Data[reference.Key]) == 0:
+		return "", fmt.Errorf("the Secret %q, which %s names, has no key %q", reference.Name, field, reference.Key), nil
+	}
+	return string(secret.Data[reference.Key]), nil, nil
+}
+
+// checkClaim compares the session manager's claim, if it exists, with the spec.
+func (p *pass) checkClaim(ctx context.Context, wanted *desired.Objects) error {
+	if wanted.SessionManagerClaim == nil {
+		return nil
+	}
+	claim := &corev1.PersistentVolumeClaim{}
+	key := client.ObjectKey{Namespace: p.cluster.Namespace, Name: naming.SessionManager(p.cluster.Name)}
+	if err := p.r.Get(ctx, key, claim); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("get PersistentVolumeClaim %q: %w", key.Name, err)
+	}
+	return desired.CheckClaim(p.cluster, claim)
+}

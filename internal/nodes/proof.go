@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nodes
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
+)
+
+// Strangers returns the names that Flame knows, start with a prefix, and are no
+// pod's: for each it has to be proven whether its process lives.
+func Strangers(latest observation.Latest, prefix string, pods []podstate.Pod) []string {
+	if !latest.Known() {
+		return nil
+	}
+	known := make(map[string]bool, len(pods))
+	for _, pod := range pods {
+		known[pod.Name] = true
+	}
+	names := map[string]bool{}
+	add := func(name string) {
+		if strings.HasPrefix(name, prefix) && !known[name] {
+			names[name] = true
+		}
+	}
+	for _, node := range latest.Observation.Nodes {
+		add(node.Name)
+	}
+	for _, executor := range latest.Observation.Executors {
+		add(executor.Node)
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Absences is what is remembered, by its name, of each stranger and of each pod that
+// will be one when it is gone. Nobody else knows it then.
+type Absences map[string]absence
+
+type absence struct {
+	// since is when the server had no pod of the name first.
+	since time.Time
+	// ended says that the kubelet has said that its process ended.
+	ended bool
+	// deletedAt is when the pod was deleted with time to drain.
+	deletedAt time.Time
+}
+
+// Doubtful returns the strangers for which the server has to be asked whether it has a
+// pod, since a cache may lag and labels may be stripped. That a pod was seen to have
+// ended is proof for good.
+func (a Absences) Doubtful(strangers []string) []string {
+	return slices.DeleteFunc(slices.Clone(strangers), func(name string) bool { return a[name].ended })
+}
+
+// Prove returns what is known of the strangers, with the pods that the server has of
+// their names, and what is to be remembered from now on. A pod that was seen to drain
+// may go on with it when it is force-deleted.
+func (a Absences) Prove(pods []podstate.Pod, strangers []string, found map[string]podstate.Pod, now time.Time) ([]Gone, Absences) {
+	after := Absences{}
+	for _, pod := range pods {
+		if pod.Ended {
+			after[pod.Name] = absence{ended: true}
+		} else if pod.GraceGiven {
+			after[pod.Name] = absence{deletedAt: pod.DeletedAt}
+		}
+	}
+	gone := make([]Gone, 0, len(strangers))
+	for _, name := range strangers {
+		known := a[name]
+		fact := Gone{Name: name, Process: Absent, Since: known.since, DeletedAt: known.deletedAt}
+		if fact.Since.IsZero() {
+			fact.Since = now
+		}
+		pod, exists := found[name]
+		switch {
+		case known.ended || exists && pod.Ended:
+			fact.Process = Ended
+		case exists:
+			fact.Process = Alive
+		}
+		if fact.Process != Alive {
+			after[name] = absence{since: fact.Since, ended: fact.Process == Ended, deletedAt: fact.DeletedAt}
+		}
+		gone = append(gone, fact)
+	}
+	return gone, after
+}

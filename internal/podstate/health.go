@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package podstate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/words"
+)
+
+// Health is how a pod is: a reason as conditions carry it, and the rest of a sentence
+// that begins with the pod. The sentence holds no name of a pod, and nothing that
+// changes while the pod does not.
+type Health struct{ Reason, Message string }
+
+// Ready reports whether a pod is ready.
+func (h Health) Ready() bool { return h.Reason == flamev1alpha1.ReasonReady }
+
+// Failed reports whether a pod will not become ready by waiting.
+func (h Health) Failed() bool {
+	switch h.Reason {
+	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonCrashing, flamev1alpha1.ReasonConfigError:
+		return true
+	}
+	return false
+}
+
+// Severity orders reasons by how much a user has to know of them.
+func (h Health) Severity() int {
+	switch {
+	case h.Failed():
+		return 3
+	case h.Reason == flamev1alpha1.ReasonPending:
+		return 2
+	case h.Reason == flamev1alpha1.ReasonStarting:
+		return 1
+	}
+	return 0
+}
+
+func healthOf(pod *corev1.Pod, p Pod, component corev1.ContainerStatus) Health {
+	switch {
+	case p.Finished():
+		return finishedHealth(pod, component)
+	case p.Terminating:
+		return Health{flamev1alpha1.ReasonStarting, "is being removed"}
+	case p.Ready:
+		return Health{flamev1alpha1.ReasonReady, "is ready"}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return Health{flamev1alpha1.ReasonPending, "waits for a node: " + withoutName(c.Message, pod)}
+		}
+	}
+	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if h, ok := waitingHealth(container, pod); ok {
+			return h
+		}
+	}
+	return startingHealth(pod)
+}
+
+// finishedHealth is that of a pod that ended. Flame ends with exit code 0 on
+// errors too, so every end is a failure.
+//
+// Flame workaround: exit-code-zero
+func finishedHealth(pod *corev1.Pod, component corev1.ContainerStatus) Health {
+	if pod.Status.Reason != "" {
+		return Health{flamev1alpha1.ReasonCrashing, fmt.Sprintf("failed: %s: %s", pod.Status.Reason, withoutName(pod.Status.Message, pod))}
+	}
+	ended := component.State.Terminated
+	for _, container := range pod.Status.ContainerStatuses {
+		ended = cmp.Or(ended, container.State.Terminated)
+	}
+	if ended == nil {
+		return Health{flamev1alpha1.ReasonCrashing, "failed"}
+	}
+	return Health{flamev1alpha1.ReasonCrashing, "failed: " + exit(ended)}
+}
+
+// waitingHealth is that of a pod one of whose containers cannot run.
+func waitingHealth(container corev1.ContainerStatus, pod *corev1.Pod) (Health, bool) {
+	waiting := container.State.Waiting
+	if waiting == nil {
+		return Health{}, false
+	}
+	switch waiting.Reason {
+	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError":
+		// The kubelet swaps between two reasons and their messages, which would have
+		// the status written each time.
+		return Health{flamev1alpha1.ReasonImagePull, fmt.Sprintf("cannot pull the image %q", container.Image)}, true
+	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CreatePodSandboxError":
+		return Health{flamev1alpha1.ReasonConfigError, "cannot start a container: " + withoutName(waiting.Message, pod)}, true
+	case "CrashLoopBackOff":
+		message := fmt.Sprintf("crashes: restarted %d times", container.RestartCount)
+		if ended := container.LastTerminationState.Terminated; ended != nil {
+			message += ", last " + exit(ended)
+		}
+		return Health{flamev1alpha1.ReasonCrashing, message}, true
+	}
+	return Health{}, false
+}
+
+// startingHealth tells a first start from one after a crash, and our own init container
+// from those that others add.
+func startingHealth(pod *corev1.Pod) Health {
+	for _, container := range pod.Status.ContainerStatuses {
+		if ended := container.LastTerminationState.Terminated; ended != nil {
+			return Health{flamev1alpha1.ReasonStarting, "is starting again after it " + exit(ended)}
+		}
+	}
+	for _, container := range pod.Status.InitContainerStatuses {
+		if container.Name == naming.WaitContainer && container.State.Running != nil {
+			return Health{flamev1alpha1.ReasonStarting, "waits for the session manager"}
+		}
+	}
+	return Health{flamev1alpha1.ReasonStarting, "is starting"}
+}
+
+func exit(ended *corev1.ContainerStateTerminated) string {
+	text := fmt.Sprintf("ended with exit code %d", ended.ExitCode)
+	switch {
+	case ended.ExitCode == 0:
+		text += ", which is how Flame ends on some errors; see its log"
+	case ended.Reason != "" && ended.Reason != "Error":
+		text += " (" + ended.Reason + ")"
+	}
+	return text
+}
+
+// longestMessage is how much of what Kubernetes says of a pod is told, in bytes.
+const longestMessage = 700
+
+// withoutName takes a pod's name and UID out of a message of Kubernetes.
+func withoutName(message string, pod *corev1.Pod) string {
+	for _, name := range []string{string(pod.UID), pod.Name} {
+		if name != "" {
+			message = strings.ReplaceAll(message, name, "…")
+		}
+	}
+	return words.Cut(message, longestMessage)
+}
