@@ -89,84 +89,23 @@ func (o Observation) Work() map[string]Work {
 	return work
 }
 
-// Demand is what the open sessions of one executor size ask for.
-type Demand struct {
-	Resreq                     Resources
-	Sessions, Pending, Running int
-}
-
-// Demand returns what open sessions ask for, by the size of their executors,
-// the most pending tasks first. A session without a size has the given one.
-func (o Observation) Demand(slot Resources) []Demand {
-	bySize := map[Resources]*Demand{}
-	for _, s := range o.Sessions {
-		if !s.Open {
-			continue
-		}
-		size := slot
-		if s.Resreq != nil {
-			size = *s.Resreq
-		}
-		d := bySize[size]
-		if d == nil {
-			d = &Demand{Resreq: size}
-			bySize[size] = d
-		}
-		d.Sessions++
-		d.Pending += s.Pending
-		d.Running += s.Running
-	}
-	demands := make([]Demand, 0, len(bySize))
-	for _, d := range bySize {
-		demands = append(demands, *d)
-	}
-	slices.SortFunc(demands, func(a, b Demand) int {
-		return cmp.Or(cmp.Compare(b.Pending, a.Pending), cmp.Compare(b.Running, a.Running), compareResources(a.Resreq, b.Resreq))
-	})
-	return demands
-}
-
-func compareResources(a, b Resources) int {
-	return cmp.Or(cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Memory, b.Memory), cmp.Compare(a.GPU, b.GPU))
-}
-
 // Load sums up what a session manager has to do.
 type Load struct {
 	// OpenSessions counts the sessions that take tasks. PendingTasks are theirs: what
 	// Flame puts back into a closed session, with an executor that goes after its
 	// session manager was started anew, waits for nothing. RunningTasks are of all.
 	OpenSessions, PendingTasks, RunningTasks int
-	// Executors counts those of any state, BusyExecutors those that serve a
-	// session or are promised to one.
-	Executors, BusyExecutors int
-	// BusyNodes counts the nodes, listed or not, that hold a busy executor.
-	BusyNodes int
-	// ReadyNodes counts the nodes that Flame calls Ready.
-	ReadyNodes int
 }
 
 // Load returns the sums.
 func (o Observation) Load() Load {
-	l := Load{Executors: len(o.Executors)}
+	var l Load
 	for _, s := range o.Sessions {
 		if s.Open {
 			l.OpenSessions++
 			l.PendingTasks += s.Pending
 		}
 		l.RunningTasks += s.Running
-	}
-	busy := map[string]bool{}
-	for _, e := range o.Executors {
-		if e.Busy() {
-			l.BusyExecutors++
-			busy[e.Node] = true
-		}
-	}
-	l.BusyNodes = len(busy)
-	for _, n := range o.Nodes {
-		if n.State == Ready {
-			l.ReadyNodes++
-		}
 	}
 	return l
 }

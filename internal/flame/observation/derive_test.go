@@ -69,31 +69,9 @@ func TestWork(t *testing.T) {
 	}
 }
 
-func TestDemandIsByExecutorSizeAndOfOpenSessionsOnly(t *testing.T) {
-	sized := func(s Session, r Resources) Session {
-		s.Resreq = &r
-		return s
-	}
-	o := Observation{Sessions: []Session{
-		session("default", 1, 2), sized(session("big", 7, 0), large), sized(session("small", 3, 1), small), closed(session("over", 9, 0)),
-	}}
-	assert.Equal(t, []Demand{
-		{Resreq: large, Sessions: 1, Pending: 7},
-		{Resreq: small, Sessions: 2, Pending: 4, Running: 3},
-	}, o.Demand(small))
-	assert.Empty(t, Observation{}.Demand(small))
-}
-
-func TestLoadCountsBusyNodesOnceAndNothingThatWaitsInAClosedSession(t *testing.T) {
-	o := Observation{
-		Sessions: []Session{session("s", 4, 2), closed(session("t", 5, 1))},
-		Executors: []Executor{
-			executor("a", "n", Bound, "s"), executor("b", "n", Binding, "s"), executor("c", "m", Idle, ""),
-			executor("d", "o", Void, ""), executor("e", "gone", Unbinding, "s"),
-		},
-		Nodes: []Node{node("m", Ready), node("n", Ready), node("o", NotReady)},
-	}
-	assert.Equal(t, Load{OpenSessions: 1, PendingTasks: 4, RunningTasks: 3, Executors: 5, BusyExecutors: 3, BusyNodes: 2, ReadyNodes: 2}, o.Load())
+func TestLoadCountsNothingThatWaitsInAClosedSession(t *testing.T) {
+	o := Observation{Sessions: []Session{session("s", 4, 2), closed(session("t", 5, 1))}}
+	assert.Equal(t, Load{OpenSessions: 1, PendingTasks: 4, RunningTasks: 3}, o.Load())
 }
 
 func TestNodesAndExecutorsAreFoundByName(t *testing.T) {
