@@ -7,16 +7,15 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/autoscale"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame/observation"
-	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/status"
 )
-
-// This file tells internal/autoscale what it needs to know.
 
 // replicas is how many executor managers are wanted: what was decided now, or before.
 func (p *pass) replicas(scale *autoscale.Decision) int {
@@ -36,99 +35,38 @@ func (p *pass) decideScale(f found, latest observation.Latest, wanted *desired.O
 }
 
 func (p *pass) autoscaleInput(f found, latest observation.Latest, wanted *desired.Objects) autoscale.Input {
-	spec := p.cluster.Spec.ExecutorManager.Autoscaling
+	spec, manager := p.cluster.Spec.ExecutorManager.Autoscaling, p.cluster.Spec.SessionManager
 	in := autoscale.Input{
-		Pods:  podsForScale(f.executorManagers.states, latest),
-		Flame: p.flameForScale(latest, wanted),
+		Pods: f.executorManagers.states,
+		Flame: autoscale.Flame{
+			Policy:  autoscale.Policy(manager.Policy),
+			Gang:    wanted.Gang,
+			Started: f.sessionManagerStart(),
+			Slot:    observation.Resources{CPU: manager.Slot.CPU.Value(), Memory: manager.Slot.Memory.Value(), GPU: manager.Slot.GPU.Value()},
+			Shape:   shape(wanted.ExecutorManager),
+		},
 		Bounds: autoscale.Bounds{
 			Min: int(spec.MinReplicas), Max: int(spec.MaxReplicas),
-			Delay: time.Duration(spec.ScaleDownDelaySeconds) * time.Second,
+			Delay:       time.Duration(spec.ScaleDownDelaySeconds) * time.Second,
+			MaxStarting: int(ptr.Deref(spec.MaxStarting, 0)),
 		},
 		Start:    status.ReplicasAtStart(p.cluster),
 		Previous: status.AutoscalingMemory(p.cluster.Status.Autoscaling),
 		Now:      p.now,
 	}
-	if spec.MaxStarting != nil {
-		in.Bounds.MaxStarting = int(*spec.MaxStarting)
-	}
 	if p.isRecent(f, latest) {
-		load := loadForScale(latest, f.sessionManagerStart())
-		in.Load = &load
+		in.Observation = latest.Observation
 	}
 	return in
 }
 
-func loadForScale(latest observation.Latest, started time.Time) autoscale.Load {
-	var load autoscale.Load
-	for _, s := range latest.Observation.Sessions {
-		if !s.Open {
-			continue
-		}
-		session := autoscale.Session{
-			ID: s.ID, Priority: int64(s.Priority), CreatedAt: s.CreatedAt, Pending: s.Pending, Running: s.Running,
-			MinInstances: s.MinInstances, MaxInstances: s.MaxInstances, BatchSize: s.BatchSize, Blocked: s.Blocked(started),
-		}
-		if s.Resreq != nil {
-			session.Request = autoscale.Resources(*s.Resreq)
-		}
-		load.Sessions = append(load.Sessions, session)
-	}
-	for _, e := range latest.Observation.Executors {
-		executor := autoscale.Executor{Node: e.Node, Request: autoscale.Resources(e.Resreq)}
-		if e.Busy() {
-			executor.Session = e.Session
-		}
-		load.Executors = append(load.Executors, executor)
-	}
-	return load
-}
-
-func podsForScale(executorManagers []podstate.Pod, latest observation.Latest) []autoscale.Pod {
-	rooms := map[string]autoscale.Resources{}
-	if latest.Known() {
-		for _, node := range latest.Observation.Nodes {
-			rooms[node.Name] = autoscale.Resources(node.Allocatable)
+// shape is how Flame sees an executor manager, but for its memory: its CPU limit
+// rounded up, and its GPUs.
+func shape(pod *corev1.Pod) (seen observation.Resources) {
+	for _, container := range pod.Spec.Containers {
+		if limits := container.Resources.Limits; container.Name == flamev1alpha1.ComponentExecutorManager {
+			seen.CPU, seen.GPU = limits.Cpu().Value(), limits.Name(desired.GPUResource, resource.DecimalSI).Value()
 		}
 	}
-	var pods []autoscale.Pod
-	for _, pod := range executorManagers {
-		if !pod.Terminating && !pod.Finished() {
-			pods = append(pods, autoscale.Pod{Name: pod.Name, Ready: pod.Ready, Room: rooms[pod.Name]})
-		}
-	}
-	return pods
-}
-
-// flameForScale is how Flame sees an executor manager: its CPU limit rounded up,
-// its GPUs, and the memory of the host, of which the nodes tell.
-func (p *pass) flameForScale(latest observation.Latest, wanted *desired.Objects) autoscale.Flame {
-	slot := p.cluster.Spec.SessionManager.Slot
-	flames := autoscale.Flame{
-		Policy: autoscale.Policy(p.cluster.Spec.SessionManager.Policy),
-		Gang:   wanted.Gang,
-		Slot:   autoscale.Resources{CPU: slot.CPU.Value(), Memory: slot.Memory.Value(), GPU: slot.GPU.Value()},
-	}
-	for _, container := range wanted.ExecutorManager.Spec.Containers {
-		if container.Name == flamev1alpha1.ComponentExecutorManager {
-			flames.Shape = autoscale.Resources{CPU: container.Resources.Limits.Cpu().Value(), GPU: gpus(container)}
-		}
-	}
-	flames.Shape.Memory = hostMemory(latest)
-	return flames
-}
-
-func gpus(container corev1.Container) int64 {
-	quantity := container.Resources.Limits[desired.GPUResource]
-	return quantity.Value()
-}
-
-// hostMemory is the largest memory that a node has told, or 0.
-func hostMemory(latest observation.Latest) int64 {
-	most := int64(0)
-	if latest.Known() {
-		for _, node := range latest.Observation.Nodes {
-			most = max(most, node.Capacity.Memory)
-		}
-	}
-	return most
+	return seen
 }

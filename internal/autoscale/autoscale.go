@@ -3,9 +3,9 @@
 
 // Package autoscale decides how many executor managers a load needs.
 //
-// It is pure arithmetic on its own types: what Flame says, bounds, the decision
-// before and the time go in; a decision with what the next one has to remember
-// comes out. It remembers nothing itself.
+// It is pure arithmetic: what Flame says, bounds, the decision before and the time
+// go in; a decision with what the next one has to remember comes out. It remembers
+// nothing itself.
 //
 // The rule:
 //
@@ -25,61 +25,12 @@
 // written.
 package autoscale
 
-import "time"
+import (
+	"time"
 
-// Resources is what an executor takes, or what an executor manager has room for.
-// In a request, 0 or less is no request, as in Flame. In a room, 0 of a CPU or a
-// GPU is none, and 0 of memory is room that nobody knows, and so no limit.
-type Resources struct {
-	// CPU counts whole CPUs, Memory bytes, GPU whole GPUs.
-	CPU, Memory, GPU int64
-}
-
-// Session is an open session.
-type Session struct {
-	ID        string
-	Priority  int64
-	CreatedAt time.Time
-	// Pending and Running count its tasks.
-	Pending, Running int
-	// MinInstances and MaxInstances bound its executors; nil is no bound.
-	MinInstances int
-	MaxInstances *int
-	// BatchSize is how many executors Flame 0.6.0 gives it at once; 0 is taken for 1.
-	BatchSize int
-	// Request is the size of its executors; zero is the slot.
-	Request Resources
-	// Blocked says that it reached the retry limit since the session manager
-	// started: it gets no more executors until that starts again.
-	Blocked bool
-}
-
-// Executor is an executor in any state.
-type Executor struct {
-	// Node is the name of its executor manager's pod.
-	Node string
-	// Session is the session that it serves or is promised to, and empty if it
-	// serves none: then it is released or given to a session in a moment, and
-	// takes no room.
-	Session string
-	Request Resources
-}
-
-// Pod is an executor manager that exists and has neither ended nor been told to.
-type Pod struct {
-	Name  string
-	Ready bool
-	// Room is what Flame says is allocatable on it; zero while Flame does not list it.
-	Room Resources
-}
-
-// Load is what Flame says.
-type Load struct {
-	// Sessions are the open ones.
-	Sessions []Session
-	// Executors are all there are, on pods that are gone or going as well.
-	Executors []Executor
-}
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
+)
 
 // Policy is the order in which Flame serves sessions.
 type Policy string
@@ -95,13 +46,15 @@ type Flame struct {
 	Policy Policy
 	// Gang is true for 0.6.0, which serves sessions in whole batches.
 	Gang bool
+	// Started is when it started: what blocked a session before does so no more.
+	Started time.Time
 	// Slot is the size of executors of sessions that do not ask for another.
-	Slot Resources
+	Slot observation.Resources
 	// Shape is the room of a new executor manager as Flame will see it: the CPU
-	// limit rounded up, the GPUs, and of memory the host's (Flame never sees the
-	// pod's limit), or 0 while no node tells it. The number of executors in a pod
-	// is bounded by its CPUs.
-	Shape Resources
+	// limit rounded up, and the GPUs. Its memory is not told here: Flame never sees
+	// the pod's limit but the host's memory, which nodes tell. The number of
+	// executors in a pod is bounded by its CPUs.
+	Shape observation.Resources
 }
 
 // Bounds is what the user asked for.
@@ -116,9 +69,10 @@ type Bounds struct {
 
 // Input is what a decision depends on.
 type Input struct {
-	// Load is nil while Flame is silent.
-	Load   *Load
-	Pods   []Pod
+	// Observation is what Flame says, and nil while it is silent. It is only read.
+	Observation *observation.Observation
+	// Pods are the executor managers. Those that have ended or been told to do not count.
+	Pods   []podstate.Pod
 	Flame  Flame
 	Bounds Bounds
 	// Start is the number to start from when there is no Previous: the spec's
@@ -176,7 +130,7 @@ const (
 
 // Unfit is a kind of executor that no executor manager has room for.
 type Unfit struct {
-	Request Resources
+	Request observation.Resources
 	// Batch is the batch that is too large for Max executor managers, or 0 if not
 	// even one executor fits.
 	Batch int

@@ -17,11 +17,11 @@ import (
 //  4. It is followed downwards to the most that was needed within the delay.
 //  5. No fewer than hold an executor of a session, unless Max is less.
 func Decide(in Input) Decision {
-	in.Flame.Shape = in.Flame.Shape.known()
 	previous := in.previous()
-	if in.Load == nil {
+	if in.Observation == nil {
 		return in.keep(previous)
 	}
+	in.Flame.Shape = in.shape()
 	rooms, held := in.occupied()
 	occupied := 0
 	for _, b := range rooms {
@@ -136,12 +136,15 @@ func (in *Input) limited(target, before, occupied int) int {
 	}
 	ready := 0
 	for i := range in.Pods {
-		if in.Pods[i].Ready {
+		if in.counts(i) && in.Pods[i].Ready {
 			ready++
 		}
 	}
 	return min(target, in.Bounds.clamp(max(before, occupied, ready+in.Bounds.MaxStarting)))
 }
+
+// counts reports whether a pod has neither ended nor been told to.
+func (in *Input) counts(pod int) bool { return !in.Pods[pod].Terminating && !in.Pods[pod].Finished() }
 
 func (in *Input) decision(o outcome, previous Memory) Decision {
 	d := Decision{

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xflops/flame-operator/internal/autoscale"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 const minute = time.Minute
@@ -29,12 +30,12 @@ func newPlay(t *testing.T, in autoscale.Input) *play {
 
 // at decides when this much time has passed since noon, with a session of so many tasks.
 func (p *play) at(after time.Duration, pending int) *play {
-	p.in.Load = &autoscale.Load{Sessions: []autoscale.Session{tasks("s", pending, 0)}}
+	p.in.Observation = with(tasks("s", pending, 0)).Observation
 	return p.decide(after)
 }
 
 func (p *play) silent(after time.Duration) *play {
-	p.in.Load = nil
+	p.in.Observation = nil
 	return p.decide(after)
 }
 
@@ -149,7 +150,7 @@ func TestAScaleUpStartsNoMoreThanMaxStartingAtOnce(t *testing.T) {
 	in := base(func(in *autoscale.Input) { in.Bounds.MaxStarting = 4 })
 	p := newPlay(t, in)
 	p.at(0, 10).want(4, autoscale.ScaleUpLimited)
-	p.in.Pods = make([]autoscale.Pod, 4)
+	p.in.Pods = make([]podstate.Pod, 4)
 	p.at(10*time.Second, 10).want(4, autoscale.ScaleUpLimited)
 	for i := range p.in.Pods[:3] {
 		p.in.Pods[i].Ready = true
@@ -204,11 +205,14 @@ func TestAClockThatRanAheadDoesNotKeepExecutorManagersForLong(t *testing.T) {
 
 func TestADecisionDoesNotChangeItsInput(t *testing.T) {
 	memory := autoscale.Memory{Desired: 9, Needed: 6, Peaks: []autoscale.Peak{{9, noon.Add(-minute)}, {7, noon.Add(time.Hour)}}}
-	in := pods(with(tasks("b", 2, 0, priority(1)), tasks("a", 0, 1)), []string{"a"})
+	load := func() autoscale.Input {
+		return pods(with(tasks("b", 2, 0, priority(1)), tasks("a", 0, 1)), []string{"a"})
+	}
+	in := load()
 	in.Previous = &memory
 	copied := autoscale.Memory{Desired: 9, Needed: 6, Peaks: []autoscale.Peak{{9, noon.Add(-minute)}, {7, noon.Add(time.Hour)}}}
 	first := autoscale.Decide(in)
 	assert.Equal(t, copied, memory)
-	assert.Equal(t, "b", in.Load.Sessions[0].ID)
+	assert.Equal(t, load().Observation, in.Observation)
 	assert.Equal(t, first, autoscale.Decide(in))
 }

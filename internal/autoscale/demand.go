@@ -7,12 +7,14 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
 // demand is what the load asks for.
 type demand struct {
 	// lacking counts the executors that sessions lack, by their size.
-	lacking map[Resources]int
+	lacking map[observation.Resources]int
 	// misfits counts the sessions of each kind that has room nowhere; unfit lists them.
 	misfits map[Unfit]int
 	unfit   []Unfit
@@ -21,11 +23,11 @@ type demand struct {
 	// behind counts the sessions with pending tasks that get nothing because one
 	// of priority blocker has pending tasks, too, and will not get rid of them.
 	behind  int
-	blocker int64
+	blocker int
 	// sharers is how many sessions share the cluster under drf, and the largest
 	// number of executors that one of them wants, with their size.
 	sharers int
-	largest Resources
+	largest observation.Resources
 	most    int
 }
 
@@ -36,7 +38,7 @@ type demand struct {
 // session may have no more executors or can have none, those below it wait for
 // as long, and more executor managers would not help them.
 func (in *Input) demands(held map[string]int) demand {
-	d := demand{lacking: map[Resources]int{}, misfits: map[Unfit]int{}, sharers: in.sharers(held)}
+	d := demand{lacking: map[observation.Resources]int{}, misfits: map[Unfit]int{}, sharers: in.sharers(held)}
 	blocked := false
 	for _, level := range in.levels() {
 		blocks := false
@@ -54,7 +56,7 @@ func (in *Input) demands(held map[string]int) demand {
 // add counts a session that holds some executors, and reports whether its
 // pending tasks stay pending. One that gets no more lacks nothing, and keeps what
 // it holds.
-func (d *demand) add(in *Input, s *Session, held int, blocked bool) bool {
+func (d *demand) add(in *Input, s *observation.Session, held int, blocked bool) bool {
 	want, waits := in.wanted(s), s.Pending > 0
 	if blocked {
 		if waits {
@@ -71,38 +73,47 @@ func (d *demand) add(in *Input, s *Session, held int, blocked bool) bool {
 	if want > d.most {
 		d.most, d.largest = want, in.request(s)
 	}
-	return waits && want < s.tasks()
+	return waits && want < tasks(s)
 }
 
 // hopeless reports whether a session can get no more executors, and counts why.
-func (d *demand) hopeless(in *Input, s *Session, want int) bool {
+func (d *demand) hopeless(in *Input, s *observation.Session, want int) bool {
 	kind, misfit := in.unfit(s)
+	blocked := s.Blocked(in.Flame.Started)
 	switch {
 	case misfit && want > 0:
 		d.misfits[kind]++
-	case s.Blocked && s.Pending > 0:
+	case blocked && s.Pending > 0:
 		d.stuck++
 	}
-	return misfit || s.Blocked
+	return misfit || blocked
 }
 
-// levels parts the sessions by priority, the highest first; with drf there is
-// one level. Each is ordered by age, as Flame's.
-func (in *Input) levels() [][]*Session {
-	sessions := make([]*Session, len(in.Load.Sessions))
-	for i := range in.Load.Sessions {
-		sessions[i] = &in.Load.Sessions[i]
+// open returns the sessions that take tasks and are scheduled.
+func (in *Input) open() []*observation.Session {
+	var open []*observation.Session
+	for i := range in.Observation.Sessions {
+		if s := &in.Observation.Sessions[i]; s.Open {
+			open = append(open, s)
+		}
 	}
-	priority := func(s *Session) int64 {
+	return open
+}
+
+// levels parts the open sessions by priority, the highest first; with drf there is
+// one level. Each is ordered by age, as Flame's.
+func (in *Input) levels() [][]*observation.Session {
+	sessions := in.open()
+	priority := func(s *observation.Session) int {
 		if in.Flame.Policy == Priority {
 			return s.Priority
 		}
 		return 0
 	}
-	slices.SortFunc(sessions, func(a, b *Session) int {
+	slices.SortFunc(sessions, func(a, b *observation.Session) int {
 		return cmp.Or(cmp.Compare(priority(b), priority(a)), a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
-	var levels [][]*Session
+	var levels [][]*observation.Session
 	for i, s := range sessions {
 		if i == 0 || priority(s) != priority(sessions[i-1]) {
 			levels = append(levels, nil)
@@ -123,12 +134,12 @@ func (in *Input) levels() [][]*Session {
 // but whole batches.
 //
 // Flame workaround: batches
-func (in *Input) wanted(s *Session) int {
+func (in *Input) wanted(s *observation.Session) int {
 	batch := 1
 	if in.Flame.Gang {
 		batch = max(1, s.BatchSize)
 	}
-	want := s.tasks()
+	want := tasks(s)
 	if in.Flame.Policy == Priority && want > batch {
 		want -= want % batch
 	}
@@ -141,20 +152,20 @@ func (in *Input) wanted(s *Session) int {
 	return (want + batch - 1) / batch * batch
 }
 
-func (s *Session) tasks() int { return max(0, s.Pending) + max(0, s.Running) }
+func tasks(s *observation.Session) int { return max(0, s.Pending) + max(0, s.Running) }
 
-func (in *Input) request(s *Session) Resources {
-	if s.Request == (Resources{}) {
+func (in *Input) request(s *observation.Session) observation.Resources {
+	if s.Resreq == nil || *s.Resreq == (observation.Resources{}) {
 		return in.Flame.Slot
 	}
-	return s.Request
+	return *s.Resreq
 }
 
 // unfit says whether a session's executors have no room in a new executor
 // manager, or a batch of them none in as many as there may be.
-func (in *Input) unfit(s *Session) (Unfit, bool) {
+func (in *Input) unfit(s *observation.Session) (Unfit, bool) {
 	request := in.request(s)
-	each := in.Flame.Shape.fits(request)
+	each := fits(in.Flame.Shape, request)
 	if each == 0 {
 		return Unfit{Request: request}, true
 	}
@@ -167,9 +178,9 @@ func (in *Input) unfit(s *Session) (Unfit, bool) {
 // sharers is how many sessions share the cluster by drf's count: the open ones,
 // idle or not, and others that still hold executors.
 func (in *Input) sharers(held map[string]int) int {
-	all := make(map[string]bool, len(in.Load.Sessions))
-	for i := range in.Load.Sessions {
-		all[in.Load.Sessions[i].ID] = true
+	all := map[string]bool{}
+	for _, s := range in.open() {
+		all[s.ID] = true
 	}
 	for id := range held {
 		all[id] = true
@@ -177,14 +188,15 @@ func (in *Input) sharers(held map[string]int) int {
 	return len(all)
 }
 
-func sortUnfit(counts map[Unfit]int, shape Resources) []Unfit {
+func sortUnfit(counts map[Unfit]int, shape observation.Resources) []Unfit {
 	var list []Unfit
 	for kind, sessions := range counts {
 		kind.Sessions = sessions
 		list = append(list, kind)
 	}
+	order := larger(shape)
 	slices.SortFunc(list, func(a, b Unfit) int {
-		return cmp.Or(shape.larger(a.Request, b.Request), cmp.Compare(b.Batch, a.Batch))
+		return cmp.Or(order(a.Request, b.Request), cmp.Compare(b.Batch, a.Batch))
 	})
 	return list
 }

@@ -9,14 +9,15 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/xflops/flame-operator/internal/autoscale"
+	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
 // Each load is met by a cluster that decided on 0 before, so that what is needed
 // is what is desired.
 func TestTheLoadNeeds(t *testing.T) {
-	big := autoscale.Resources{CPU: 4, Memory: gi}
-	two, three := autoscale.Resources{CPU: 2, Memory: gi}, autoscale.Resources{CPU: 3, Memory: gi}
-	gpu := autoscale.Resources{CPU: 1, Memory: gi, GPU: 1}
+	big := observation.Resources{CPU: 4, Memory: gi}
+	two, three := observation.Resources{CPU: 2, Memory: gi}, observation.Resources{CPU: 3, Memory: gi}
+	gpu := observation.Resources{CPU: 1, Memory: gi, GPU: 1}
 	for title, test := range map[string]struct {
 		in   autoscale.Input
 		want int
@@ -42,14 +43,21 @@ func TestTheLoadNeeds(t *testing.T) {
 		"every session's own size":                                           {edit(with(tasks("s", 5, 0), tasks("t", 2, 0, of(big))), cpus(4)), 4},
 		"room shared between sizes, the largest first":                       {edit(with(tasks("a", 2, 0), tasks("b", 2, 0, of(three))), cpus(4)), 2},
 		"no room but what is there: 3+3+2 CPUs in managers of 4":             {edit(with(tasks("a", 1, 0, of(two)), tasks("b", 2, 0, of(three))), cpus(4)), 3},
-		"as many as fit by CPU, since Flame takes the host's memory for its": {edit(with(tasks("s", 8, 0, of(autoscale.Resources{CPU: 1, Memory: 16 * gi}))), cpus(4)), 2},
+		"as many as fit by CPU, since Flame takes the host's memory for its": {edit(with(tasks("s", 8, 0, of(observation.Resources{CPU: 1, Memory: 16 * gi}))), cpus(4)), 2},
 		"as many as fit by the host's memory, where that is less": {
-			edit(with(tasks("s", 8, 0, of(autoscale.Resources{CPU: 1, Memory: 32 * gi}))), cpus(4)), 4},
+			edit(with(tasks("s", 8, 0, of(observation.Resources{CPU: 1, Memory: 32 * gi}))), cpus(4)), 4},
+		"as many as fit by the memory of the largest host, used by others or not": {
+			edit(with(tasks("s", 8, 0, of(observation.Resources{CPU: 1, Memory: 32 * gi}))), cpus(4), func(in *autoscale.Input) {
+				large := node("large", observation.Resources{CPU: 4, Memory: 128 * gi})
+				large.Allocatable.Memory = gi
+				in.Observation.Nodes = append([]observation.Node{large}, in.Observation.Nodes...)
+			}), 2},
 		"as many as fit by CPU, where no node tells its memory": {
-			edit(with(tasks("s", 8, 0, of(autoscale.Resources{CPU: 1, Memory: 900 * gi}))), cpus(4), func(in *autoscale.Input) { in.Flame.Shape.Memory = 0 }), 2},
-		"one manager for executors that ask for nothing": {with(tasks("s", 500, 0, of(autoscale.Resources{Memory: 1}))), 1},
+			edit(with(tasks("s", 8, 0, of(observation.Resources{CPU: 1, Memory: 900 * gi}))), cpus(4), func(in *autoscale.Input) { in.Observation.Nodes = nil }), 2},
+		"one manager for executors that ask for nothing": {with(tasks("s", 500, 0, of(observation.Resources{Memory: 1}))), 1},
 		"GPUs as they are": {
 			edit(with(tasks("s", 5, 0, of(gpu)), tasks("t", 6, 0)), cpus(4), func(in *autoscale.Input) { in.Flame.Shape.GPU = 2 }), 3},
+		"the slot's size for executors of none":              {edit(with(tasks("s", 5, 0, of(observation.Resources{}))), cpus(4)), 2},
 		"nothing for executors that no manager has room for": {with(tasks("s", 5, 0, of(big)), tasks("t", 2, 0, of(gpu))), 0},
 
 		"nothing for sessions that reached the retry limit":                    {with(tasks("s", 5, 0, blocked), tasks("t", 2, 0)), 2},
@@ -60,7 +68,10 @@ func TestTheLoadNeeds(t *testing.T) {
 		"sessions below one that reached the retry limit with nothing waiting": {with(tasks("high", 0, 0, priority(9), blocked), tasks("low", 4, 0)), 4},
 		"nothing below a session that has room nowhere":                        {with(tasks("high", 3, 0, priority(9), of(big)), tasks("low", 4, 0)), 0},
 		"nothing below a session with a part of a batch left over":             {with(tasks("high", 3, 0, priority(9), batches(2)), tasks("low", 4, 0)), 2},
+		"sessions that reached that limit before the session manager started":  {edit(with(tasks("s", 5, 0, blocked), tasks("t", 2, 0)), restarted), 7},
 		"equals of a session that is stuck":                                    {with(tasks("high", 3, 0, priority(9), blocked), tasks("equal", 4, 0, priority(9))), 4},
+		"nothing for sessions that are closed":                                 {with(tasks("s", 5, 0, closed, atLeast(3)), tasks("t", 2, 0)), 2},
+		"sessions below a closed one with tasks that wait":                     {with(tasks("high", 3, 0, priority(9), closed, atMost(2)), tasks("low", 4, 0)), 4},
 		"everybody under drf, which knows no priority":                         {edit(with(tasks("high", 3, 0, priority(9), atMost(2)), tasks("low", 4, 0)), drf), 6},
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -70,7 +81,7 @@ func TestTheLoadNeeds(t *testing.T) {
 }
 
 func TestExecutorsThatAreThereCount(t *testing.T) {
-	three, two := autoscale.Resources{CPU: 3, Memory: gi}, autoscale.Resources{CPU: 2, Memory: gi}
+	three, two := observation.Resources{CPU: 3, Memory: gi}, observation.Resources{CPU: 2, Memory: gi}
 	for title, test := range map[string]struct {
 		in   autoscale.Input
 		want int
@@ -85,9 +96,11 @@ func TestExecutorsThatAreThereCount(t *testing.T) {
 			pods(with(tasks("s", 0, 0)), []string{"s"}, nil, []string{"s"}), 2},
 		"not, if they serve no session: they are released or taken in a moment": {
 			pods(with(tasks("t", 1, 0)), []string{""}, []string{""}), 1},
+		"not, if they are bound to a session without a name": {
+			edit(pods(with(tasks("t", 1, 0)), []string{""}, []string{""}), as(observation.Bound, observation.Bound)), 1},
 		"not, if their executor manager is gone: their task needs a place again": {
 			edit(with(tasks("s", 0, 2)), func(in *autoscale.Input) {
-				in.Load.Executors = []autoscale.Executor{{Node: "gone", Session: "s", Request: in.Flame.Slot}}
+				in.Observation.Executors = []observation.Executor{bound("gone", "s", in.Flame.Slot)}
 			}), 2},
 		"and leave room beside them": {
 			pods(edit(with(tasks("s", 0, 1), tasks("t", 3, 0)), cpus(4)), []string{"s"}), 1},
@@ -98,7 +111,18 @@ func TestExecutorsThatAreThereCount(t *testing.T) {
 		"with the room that is really left: 2 CPUs beside 1 each take 2": {
 			pods(edit(with(tasks("s", 0, 2), tasks("t", 2, 0, of(two))), cpus(3)), []string{"s"}, []string{"s"}), 2},
 		"by the room that Flame lists, where a manager is of another shape": {
-			edit(pods(with(tasks("s", 3, 1)), []string{"s"}), func(in *autoscale.Input) { in.Pods[0].Room.CPU = 4 }), 1},
+			edit(pods(with(tasks("s", 3, 1)), []string{"s"}), listed(observation.Resources{CPU: 4, Memory: gi * 64})), 1},
+		"by the room of a new one, where Flame does not list the manager": {
+			edit(pods(edit(with(tasks("s", 3, 1)), cpus(4)), []string{"s"}), func(in *autoscale.Input) { in.Observation.Nodes = nil }), 1},
+		"by the room of a new one, where a manager has not told what it has": {
+			edit(pods(edit(with(tasks("s", 3, 1)), cpus(4)), []string{"s"}), listed(observation.Resources{})), 1},
+		"by the CPUs of one that tells no memory": {
+			edit(pods(with(tasks("s", 3, 1)), []string{"s"}), listed(observation.Resources{CPU: 4})), 1},
+		"while they are promised to a session, or leave it": {
+			edit(pods(with(tasks("s", 0, 0)), []string{"s"}, []string{"s"}), as(observation.Binding, observation.Unbinding)), 2},
+		"not in any other state, whatever session they name": {
+			edit(pods(with(tasks("t", 1, 0)), []string{"s"}, []string{"s"}, []string{"s"}, []string{"s"}, []string{"s"}),
+				as(observation.Void, observation.Idle, observation.Releasing, observation.Released, observation.UnknownState)), 1},
 		"for a session that reached the retry limit as well": {
 			pods(with(tasks("s", 5, 1, blocked)), []string{"s"}), 1},
 		"for a session below one that is stuck, which keeps what it has": {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
 // sizesTold bounds the sizes that a message lists.
@@ -74,9 +76,9 @@ func (in *Input) obstacles(o outcome) string {
 func (in *Input) misfit(kind Unfit) string {
 	if kind.Batch > 0 {
 		return fmt.Sprintf("maxReplicas leaves no room for a batch of %d executors of %s (%s)",
-			kind.Batch, kind.Request, sessions(kind.Sessions, "", ""))
+			kind.Batch, describe(kind.Request), sessions(kind.Sessions, "", ""))
 	}
-	return fmt.Sprintf("no executor manager has room for an executor of %s (%s)", kind.Request, sessions(kind.Sessions, "", ""))
+	return fmt.Sprintf("no executor manager has room for an executor of %s (%s)", describe(kind.Request), sessions(kind.Sessions, "", ""))
 }
 
 // sharesTooLittle reports whether drf keeps a session from what it wants: it
@@ -85,11 +87,11 @@ func (in *Input) sharesTooLittle(o outcome) bool {
 	if in.Flame.Policy != DRF || o.sharers < 2 || o.most < 2 || o.desired == 0 {
 		return false
 	}
-	return float64(o.most-1)*in.Flame.Shape.share(o.largest)/float64(o.desired) >= 1/float64(o.sharers)
+	return float64(o.most-1)*share(in.Flame.Shape, o.largest)/float64(o.desired) >= 1/float64(o.sharers)
 }
 
-// String returns the resources as Flame's clients write them.
-func (r Resources) String() string {
+// describe returns resources as Flame's clients write them.
+func describe(r observation.Resources) string {
 	parts := []string{fmt.Sprintf("cpu=%d", r.CPU), "mem=" + size(r.Memory)}
 	if r.GPU > 0 {
 		parts = append(parts, fmt.Sprintf("gpu=%d", r.GPU))

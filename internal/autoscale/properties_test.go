@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xflops/flame-operator/internal/autoscale"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 const seeds = 5000
@@ -31,16 +33,19 @@ func anyInput(random *rand.Rand) autoscale.Input {
 		in.Flame.Policy = autoscale.DRF
 	}
 	for i := range random.IntN(8) {
-		in.Load.Sessions = append(in.Load.Sessions, anySession(random, i))
+		in.Observation.Sessions = append(in.Observation.Sessions, anySession(random, i))
 	}
 	for i := range random.IntN(20) {
-		in.Pods = append(in.Pods, autoscale.Pod{Name: fmt.Sprintf("pod-%d", i), Ready: random.IntN(4) > 0})
+		in.Pods = append(in.Pods, podstate.Pod{Name: fmt.Sprintf("pod-%d", i), Ready: random.IntN(4) > 0})
+		if room := random.Int64N(8); room > 0 {
+			in.Observation.Nodes = append(in.Observation.Nodes, node(fmt.Sprintf("pod-%d", i), observation.Resources{CPU: room, Memory: 64 * gi}))
+		}
 	}
 	for range random.IntN(40) {
-		in.Load.Executors = append(in.Load.Executors, autoscale.Executor{
-			Node: fmt.Sprintf("pod-%d", random.IntN(24)), Session: []string{"", "s0", "s1", "s2", "closed"}[random.IntN(5)],
-			Request: autoscale.Resources{CPU: 1 + random.Int64N(3), Memory: gi},
-		})
+		in.Observation.Executors = append(in.Observation.Executors, bound(
+			fmt.Sprintf("pod-%d", random.IntN(24)), []string{"", "s0", "s1", "s2", "closed"}[random.IntN(5)],
+			observation.Resources{CPU: 1 + random.Int64N(3), Memory: gi},
+		))
 	}
 	if random.IntN(4) > 0 {
 		in.Previous = anyMemory(random)
@@ -48,16 +53,18 @@ func anyInput(random *rand.Rand) autoscale.Input {
 	return in
 }
 
-func anySession(random *rand.Rand, i int) autoscale.Session {
-	s := tasks(fmt.Sprintf("s%d", i), random.IntN(30), random.IntN(10), priority(random.Int64N(3)), batches(random.IntN(4)), atLeast(max(0, random.IntN(6)-3)))
+func anySession(random *rand.Rand, i int) observation.Session {
+	s := tasks(fmt.Sprintf("s%d", i), random.IntN(30), random.IntN(10), priority(random.IntN(3)), batches(random.IntN(4)), atLeast(max(0, random.IntN(6)-3)))
 	if random.IntN(3) == 0 {
 		s.MaxInstances = new(int)
 		*s.MaxInstances = random.IntN(12)
 	}
 	if random.IntN(3) == 0 {
-		s.Request = autoscale.Resources{CPU: 1 + random.Int64N(9), Memory: gi}
+		s.Resreq = &observation.Resources{CPU: 1 + random.Int64N(9), Memory: gi}
 	}
-	s.Blocked = random.IntN(8) == 0
+	if random.IntN(8) == 0 {
+		blocked(&s)
+	}
 	return s
 }
 
@@ -84,9 +91,9 @@ func busy(in autoscale.Input) int {
 		live[p.Name] = true
 	}
 	busy := map[string]bool{}
-	if in.Load != nil {
-		for _, e := range in.Load.Executors {
-			if e.Session != "" && live[e.Node] {
+	if in.Observation != nil {
+		for _, e := range in.Observation.Executors {
+			if e.Busy() && live[e.Node] {
 				busy[e.Node] = true
 			}
 		}
@@ -111,11 +118,14 @@ func TestTheOrderInWhichThingsAreListedDoesNotMatter(t *testing.T) {
 		want := autoscale.Decide(in)
 		require.Equal(t, want, autoscale.Decide(in), "seed %d", seed)
 		random := rand.New(rand.NewPCG(seed, 8))
-		random.Shuffle(len(in.Load.Sessions), func(i, j int) {
-			in.Load.Sessions[i], in.Load.Sessions[j] = in.Load.Sessions[j], in.Load.Sessions[i]
+		random.Shuffle(len(in.Observation.Sessions), func(i, j int) {
+			in.Observation.Sessions[i], in.Observation.Sessions[j] = in.Observation.Sessions[j], in.Observation.Sessions[i]
 		})
-		random.Shuffle(len(in.Load.Executors), func(i, j int) {
-			in.Load.Executors[i], in.Load.Executors[j] = in.Load.Executors[j], in.Load.Executors[i]
+		random.Shuffle(len(in.Observation.Executors), func(i, j int) {
+			in.Observation.Executors[i], in.Observation.Executors[j] = in.Observation.Executors[j], in.Observation.Executors[i]
+		})
+		random.Shuffle(len(in.Observation.Nodes), func(i, j int) {
+			in.Observation.Nodes[i], in.Observation.Nodes[j] = in.Observation.Nodes[j], in.Observation.Nodes[i]
 		})
 		random.Shuffle(len(in.Pods), func(i, j int) { in.Pods[i], in.Pods[j] = in.Pods[j], in.Pods[i] })
 		require.Equal(t, want, autoscale.Decide(in), "seed %d", seed)
@@ -158,18 +168,18 @@ func TestALoadThatDoesNotChangeComesToRest(t *testing.T) {
 // stuck, since those have others wait.
 func TestMoreTasksNeverNeedFewerExecutorManagers(t *testing.T) {
 	each(t, func(t *testing.T, seed uint64, in autoscale.Input) {
-		for i := range in.Load.Sessions {
-			s := &in.Load.Sessions[i]
-			s.Request, s.MaxInstances, s.BatchSize, s.Blocked = autoscale.Resources{}, nil, 1, false
+		for i := range in.Observation.Sessions {
+			s := &in.Observation.Sessions[i]
+			s.Resreq, s.MaxInstances, s.BatchSize, s.BlockedAt = nil, nil, 1, time.Time{}
 		}
-		for i := range in.Load.Executors {
-			in.Load.Executors[i].Request = in.Flame.Slot
+		for i := range in.Observation.Executors {
+			in.Observation.Executors[i].Resreq = in.Flame.Slot
 		}
-		if len(in.Load.Sessions) == 0 {
+		if len(in.Observation.Sessions) == 0 {
 			return
 		}
 		before := autoscale.Decide(in).Desired
-		in.Load.Sessions[int(seed)%len(in.Load.Sessions)].Pending++
+		in.Observation.Sessions[int(seed)%len(in.Observation.Sessions)].Pending++
 		require.GreaterOrEqual(t, autoscale.Decide(in).Desired, before, "seed %d", seed)
 	})
 }
@@ -177,7 +187,7 @@ func TestMoreTasksNeverNeedFewerExecutorManagers(t *testing.T) {
 func TestSilenceKeepsAnyDecisionWithinTheBounds(t *testing.T) {
 	each(t, func(t *testing.T, seed uint64, in autoscale.Input) {
 		before := autoscale.Decide(in)
-		in.Previous, in.Load = &before.Memory, nil
+		in.Previous, in.Observation = &before.Memory, nil
 		for range 3 {
 			in.Now = in.Now.Add(time.Hour)
 			kept := autoscale.Decide(in)

@@ -96,7 +96,7 @@ func (d *decisions) check(t *testing.T, seed uint64) {
 				require.LessOrEqual(t, min(d.results[j].Memory.Needed, d.results[j].Desired), got.Desired, "seed %d: more was needed within the delay", seed)
 			}
 		}
-		if in.Load == nil {
+		if in.Observation == nil {
 			require.Equal(t, before, got.Desired, "seed %d: changed in silence", seed)
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-
-	"github.com/xflops/flame-operator/internal/autoscale"
 )
 
 // pod is an executor manager.
@@ -29,14 +27,6 @@ func (p *pod) used() int {
 		used += e.session.cpus
 	}
 	return used
-}
-
-// room is what Flame lists once it knows the pod.
-func (p *pod) room(w *world) autoscale.Resources {
-	if !p.ready(w.second) {
-		return autoscale.Resources{}
-	}
-	return autoscale.Resources{CPU: int64(p.cpus)}
 }
 
 // drained is how long Flame takes to give the tasks of a lost executor manager back.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/xflops/flame-operator/internal/autoscale"
+	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 // Sample is how things are at the end of a second.
@@ -119,7 +121,7 @@ func (w *world) input() autoscale.Input {
 	in := autoscale.Input{
 		Flame: autoscale.Flame{
 			Policy: policy, Gang: w.gang(),
-			Slot: autoscale.Resources{CPU: 1}, Shape: autoscale.Resources{CPU: int64(c.CPUs)},
+			Slot: observation.Resources{CPU: 1}, Shape: observation.Resources{CPU: int64(c.CPUs)},
 		},
 		Bounds: autoscale.Bounds{
 			Min: c.MinReplicas, Max: c.MaxReplicas, MaxStarting: c.MaxStarting,
@@ -129,37 +131,44 @@ func (w *world) input() autoscale.Input {
 	}
 	for _, p := range w.pods {
 		if !p.ending {
-			in.Pods = append(in.Pods, autoscale.Pod{Name: p.name, Ready: p.ready(w.second), Room: p.room(w)})
+			in.Pods = append(in.Pods, podstate.Pod{Name: p.name, Ready: p.ready(w.second)})
 		}
 	}
 	if !w.silent() {
-		in.Load = w.load()
+		in.Observation = w.observe()
 	}
 	return in
 }
 
-// load is what Flame says.
-func (w *world) load() *autoscale.Load {
-	load := &autoscale.Load{}
+// observe returns what Flame says. It lists no closed session without a task.
+func (w *world) observe() *observation.Observation {
+	o := &observation.Observation{At: w.now()}
 	for _, s := range w.sessions {
 		if s.closed {
 			continue
 		}
-		load.Sessions = append(load.Sessions, autoscale.Session{
-			ID: s.id, Priority: int64(s.priority), CreatedAt: start.Add(time.Duration(s.created) * time.Second),
+		seen := observation.Session{
+			ID: s.id, Open: true, Priority: s.priority, CreatedAt: start.Add(time.Duration(s.created) * time.Second),
 			Pending: len(s.pending), Running: s.running,
 			MinInstances: s.minInstances, MaxInstances: s.maxInstances, BatchSize: s.batch,
-			Request: autoscale.Resources{CPU: int64(s.cpus)}, Blocked: s.blocked,
-		})
+			Resreq: &observation.Resources{CPU: int64(s.cpus)},
+		}
+		if s.blocked {
+			seen.BlockedAt = start
+		}
+		o.Sessions = append(o.Sessions, seen)
 	}
 	for _, p := range w.pods {
+		if p.ready(w.second) {
+			o.Nodes = append(o.Nodes, observation.Node{Name: p.name, State: observation.Ready, Allocatable: observation.Resources{CPU: int64(p.cpus)}})
+		}
 		for _, e := range p.executors {
-			load.Executors = append(load.Executors, autoscale.Executor{
-				Node: p.name, Session: e.session.id, Request: autoscale.Resources{CPU: int64(e.session.cpus)},
+			o.Executors = append(o.Executors, observation.Executor{
+				Node: p.name, State: observation.Bound, Session: e.session.id, Resreq: observation.Resources{CPU: int64(e.session.cpus)},
 			})
 		}
 	}
-	return load
+	return o
 }
 
 func (w *world) sample() Sample {

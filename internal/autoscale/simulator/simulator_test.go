@@ -129,7 +129,7 @@ func TestSilenceHidesTheLoad(t *testing.T) {
 	}
 	var silent, heard int
 	result, err := simulator.Run(script, func(in autoscale.Input, d autoscale.Decision) {
-		if in.Load == nil {
+		if in.Observation == nil {
 			silent++
 			assert.Equal(t, 0, d.Desired)
 		} else {
