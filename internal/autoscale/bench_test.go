@@ -44,3 +44,20 @@ func BenchmarkDecide(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSizes takes about as long for a size of many as for one of few.
+func BenchmarkSizes(b *testing.B) {
+	for _, sizes := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(sizes), func(b *testing.B) {
+			in := base(func(in *autoscale.Input) { in.Flame.Shape.CPU = 64 })
+			for i := range sizes {
+				size := observation.Resources{CPU: int64(1 + i%60), Memory: 64*gi - int64(i)<<19}
+				in.Observation.Sessions = append(in.Observation.Sessions, tasks(fmt.Sprintf("session-%06d", i), 1+i%20, 0, of(size)))
+			}
+			for b.Loop() {
+				autoscale.Decide(in)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(sizes), "ns/size")
+		})
+	}
+}

@@ -83,79 +83,85 @@ type bins struct {
 	count int
 }
 
+// shelf is some of the bins, in their order, with the most that one of them has left
+// of each resource: those that have no room for a size are passed over together.
+type shelf struct {
+	bins []bins
+	most observation.Resources
+}
+
+// shelfLength bounds the bins of a shelf. It is near the square root of how many
+// 100,000 sizes leave, so that one shelf takes about as long as a look at all of them.
+const shelfLength = 256
+
+// shelve puts bins onto one shelf, or onto two if they are too many.
+func shelve(list []bins) (shelves []shelf) {
+	length := max(1, len(list))
+	if length > shelfLength {
+		length = (length + 1) / 2
+	}
+	for part := range slices.Chunk(list, length) {
+		s := shelf{bins: part}
+		for _, b := range part {
+			s.most = observation.Resources{CPU: max(s.most.CPU, b.room.CPU), Memory: max(s.most.Memory, b.room.Memory), GPU: max(s.most.GPU, b.room.GPU)}
+		}
+		shelves = append(shelves, s)
+	}
+	return shelves
+}
+
 // pack returns how many executor managers of a shape are needed besides those
 // with the given rooms to hold executors, counted by size: the largest go
 // first, each where there is room first. Executor managers of the same room are
 // taken together, so that the time depends on the number of sizes and not on
 // that of executors. Each executor must fit into the shape.
 func pack(rooms []bins, shape observation.Resources, executors map[observation.Resources]int) int {
-	sizes := slices.SortedFunc(maps.Keys(executors), larger(shape))
-	smallest := smallestFrom(sizes)
-	open, added := slices.Clone(rooms), 0
-	for i, size := range sizes {
-		if i == 0 || smallest[i] != smallest[i-1] {
-			open = slices.DeleteFunc(open, func(b bins) bool { return !holds(b.room, smallest[i]) })
-		}
+	open, added := shelve(slices.Clone(rooms)), 0
+	for _, size := range slices.SortedFunc(maps.Keys(executors), larger(shape)) {
 		count := executors[size]
-		open, count = fill(open, size, count)
-		each := fits(shape, size)
-		if full := count / each; full > 0 {
-			open = append(open, bins{minus(shape, size, each), full})
-			added += full
+		for i := 0; i < len(open) && count > 0; i++ {
+			if holds(open[i].most, size) {
+				var filled []bins
+				filled, count = fill(open[i].bins, size, count)
+				open = slices.Replace(open, i, i+1, shelve(filled)...)
+			}
 		}
-		if rest := count % each; rest > 0 {
-			open = append(open, bins{minus(shape, size, rest), 1})
-			added++
+		if count == 0 {
+			continue
 		}
+		fresh := (count-1)/fits(shape, size) + 1
+		filled, _ := fill([]bins{{shape, fresh}}, size, count)
+		if last := len(open) - 1; last >= 0 && len(open[last].bins) < shelfLength/2 {
+			filled = append(open[last].bins, filled...)
+			open = open[:last]
+		}
+		open = append(open, shelve(filled)...)
+		added += fresh
 	}
 	return added
 }
 
-// fill puts executors of one size where there is room, and returns what is left
-// of the rooms and of the executors.
+// fill puts executors of one size where there is room first, and returns what is left
+// of the rooms, which it changes, and of the executors.
 func fill(open []bins, size observation.Resources, count int) ([]bins, int) {
-	first := slices.IndexFunc(open, func(b bins) bool { return holds(b.room, size) })
-	if first < 0 || count == 0 {
-		return open, count
-	}
-	filled := slices.Clone(open[:first])
-	for i, b := range open[first:] {
-		if count == 0 {
-			return append(filled, open[first+i:]...), 0
-		}
-		each := fits(b.room, size)
-		if each == 0 {
-			filled = append(filled, b)
+	for i := 0; i < len(open) && count > 0; i++ {
+		b := open[i]
+		if !holds(b.room, size) {
 			continue
 		}
+		each := fits(b.room, size)
 		full := min(b.count, count/each)
 		rest := 0
 		if full < b.count {
 			rest = count - full*each
 		}
 		count -= full*each + rest
-		for _, part := range []bins{
+		parts := []bins{
 			{minus(b.room, size, each), full}, {minus(b.room, size, rest), min(1, rest)}, {b.room, b.count - full - min(1, rest)},
-		} {
-			if part.count > 0 {
-				filled = append(filled, part)
-			}
 		}
+		open = slices.Replace(open, i, i+1, slices.DeleteFunc(parts, func(b bins) bool { return b.count == 0 })...)
 	}
-	return filled, count
-}
-
-// smallestFrom returns for each position what is at least asked for from there
-// on: a room that has less is of no more use.
-func smallestFrom(sizes []observation.Resources) []observation.Resources {
-	smallest := make([]observation.Resources, len(sizes))
-	least := observation.Resources{CPU: math.MaxInt64, Memory: math.MaxInt64, GPU: math.MaxInt64}
-	for i := len(sizes) - 1; i >= 0; i-- {
-		size := sizes[i]
-		least = observation.Resources{CPU: min(least.CPU, size.CPU), Memory: min(least.Memory, size.Memory), GPU: min(least.GPU, size.GPU)}
-		smallest[i] = least
-	}
-	return smallest
+	return open, count
 }
 
 // shape is the room of a new executor manager: it has the memory of its host, of
