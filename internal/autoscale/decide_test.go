@@ -164,6 +164,12 @@ func TestAScaleUpStartsNoMoreThanMaxStartingAtOnce(t *testing.T) {
 	p.at(50*time.Second, 10).want(10, autoscale.FollowingLoad)
 }
 
+func TestPodsThatGoOrHaveEndedAreNotReadyForAScaleUp(t *testing.T) {
+	p := newPlay(t, base(func(in *autoscale.Input) { in.Bounds.MaxStarting = 4 }))
+	p.in.Pods = []podstate.Pod{{Name: "a", Ready: true}, {Name: "b", Ready: true, Terminating: true}, {Name: "c", Ready: true, Ended: true}, {Name: "d", Ready: true, Over: true}}
+	p.at(0, 10).want(5, autoscale.ScaleUpLimited)
+}
+
 func TestALoadThatEndsWhileAScaleUpIsLimitedStopsIt(t *testing.T) {
 	p := newPlay(t, base(func(in *autoscale.Input) { in.Bounds.MaxStarting = 4 }))
 	p.at(0, 50).want(4, autoscale.ScaleUpLimited)
