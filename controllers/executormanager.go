@@ -61,7 +61,7 @@ func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observa
 // replaced last: if a creation fails, the failed pod stays as evidence.
 func (p *pass) carryOut(ctx context.Context, objects []*corev1.Pod, wanted *desired.Objects, plan rollout.Plan, lost map[string]nodes.Loss) (report, error) {
 	fleet := p.fleet(flamev1alpha1.ComponentExecutorManager)
-	done := p.ask(ctx, "cordon a node", plan.Cordon, p.r.Flame.Cordon)
+	done := p.ask(ctx, plan.Actions())
 	if err := p.delete(ctx, fleet, objects, plan, lost, false); err != nil {
 		return done, err
 	}

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
@@ -109,40 +111,14 @@ func (f *fakeFlame) asked() []string {
 	return calls
 }
 
-func (f *fakeFlame) Fence(_ context.Context, _ types.NamespacedName, node string) error {
-	return f.note("fence", node)
-}
-
-func (f *fakeFlame) FenceSilent(_ context.Context, _ types.NamespacedName, node string) error {
-	return f.note("fence silent", node)
-}
-
-func (f *fakeFlame) Clear(_ context.Context, _ types.NamespacedName, node string) error {
-	return f.note("clear", node)
-}
-
-func (f *fakeFlame) Challenge(_ context.Context, _ types.NamespacedName, node string) error {
-	return f.note("challenge", node)
-}
-
-func (f *fakeFlame) Release(_ context.Context, _ types.NamespacedName, node string) error {
-	return f.note("release", node)
-}
-
-func (f *fakeFlame) Resync(_ context.Context, _ types.NamespacedName, node string) error {
-	return f.note("resync", node)
-}
-
-func (f *fakeFlame) Unbind(ctx context.Context, _ types.NamespacedName, executor string) error {
+// Do notes what it is asked for, in the words of the tests.
+func (f *fakeFlame) Do(ctx context.Context, _ types.NamespacedName, a action.Action) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return f.note("unbind", executor)
-}
-
-func (f *fakeFlame) Cordon(_ context.Context, _ types.NamespacedName, node string) error {
+	words := map[action.Verb]string{action.FenceSilent: "fence silent"}
 	f.mu.Lock()
-	f.cordoned[node] = true
+	f.cordoned[a.Target] = f.cordoned[a.Target] || a.Verb == action.Cordon
 	f.mu.Unlock()
-	return f.note("cordon", node)
+	return f.note(cmp.Or(words[a.Verb], strings.ToLower(string(a.Verb))), a.Target)
 }

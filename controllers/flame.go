@@ -18,6 +18,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
@@ -30,14 +31,7 @@ type Flame interface {
 	Wake(name types.NamespacedName)
 	SetInterval(name types.NamespacedName, interval time.Duration)
 
-	Fence(ctx context.Context, name types.NamespacedName, node string) error
-	FenceSilent(ctx context.Context, name types.NamespacedName, node string) error
-	Clear(ctx context.Context, name types.NamespacedName, node string) error
-	Challenge(ctx context.Context, name types.NamespacedName, node string) error
-	Release(ctx context.Context, name types.NamespacedName, node string) error
-	Cordon(ctx context.Context, name types.NamespacedName, node string) error
-	Resync(ctx context.Context, name types.NamespacedName, node string) error
-	Unbind(ctx context.Context, name types.NamespacedName, executor string) error
+	Do(ctx context.Context, name types.NamespacedName, a action.Action) error
 }
 
 var _ Flame = (*flame.Observers)(nil)
@@ -54,35 +48,37 @@ func (p *pass) setPollInterval(urgent bool) {
 	p.r.Flame.SetInterval(p.name(), interval)
 }
 
-// ask has Flame do something to each of a list. What Flame refuses because it
-// has changed meanwhile is decided anew; where it does not answer, the pass goes
-// on without, and comes again.
-func (p *pass) ask(ctx context.Context, what string, list []string, do func(context.Context, types.NamespacedName, string) error) report {
+// ask has Flame do what was decided. What it refuses because it has changed meanwhile is
+// decided anew; where it does not answer, the pass goes on without the rest of that
+// verb, and comes again.
+func (p *pass) ask(ctx context.Context, actions []action.Action) report {
 	var asked report
-	for _, item := range list {
-		err := do(ctx, p.name(), item)
+	silent := map[action.Verb]bool{}
+	for _, a := range actions {
+		if silent[a.Verb] {
+			continue
+		}
+		err := p.askInTime(ctx, a)
 		if err == nil {
 			continue
 		}
 		asked = after(flameRetryDelay)
-		if refused(err) {
-			continue
+		if !errors.Is(err, flame.ErrRefused) {
+			silent[a.Verb] = true
+			ctrl.LoggerFrom(ctx).Info("Flame did not do what was asked", "verb", a.Verb, "of", a.Target, "error", err.Error())
 		}
-		ctrl.LoggerFrom(ctx).Info("Flame did not do what was asked", "what", what, "of", item, "error", err.Error())
-		break
 	}
 	return asked
 }
 
-// refused reports whether an error says that a look at Flame showed something
-// else than what was decided from.
-func refused(err error) bool {
-	for _, reason := range []error{flame.ErrMayWait, flame.ErrHoldsExecutors, flame.ErrNotReady, flame.ErrNotGivenUp, flame.ErrConnected, flame.ErrNotFenced, flame.ErrNotObserved} {
-		if errors.Is(err, reason) {
-			return true
-		}
+// askInTime asks for what is safe for a time only within that time.
+func (p *pass) askInTime(ctx context.Context, a action.Action) error {
+	if a.Within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, a.Within-p.r.Now().Sub(p.now))
+		defer cancel()
 	}
-	return false
+	return p.r.Flame.Do(ctx, p.name(), a)
 }
 
 // hurryUp cuts the time short that executor managers of a deleted cluster would

@@ -47,27 +47,10 @@ func (p *pass) stepNodes(ctx context.Context, f found, latest observation.Latest
 	for _, loss := range plan.Lost {
 		lost[loss.Pod] = loss
 	}
-	done := report{}.join(
-		p.ask(ctx, "fence a node", plan.Fence, p.r.Flame.Fence),
-		p.ask(ctx, "fence a node without a connection", plan.FenceSilent, p.r.Flame.FenceSilent),
-		p.ask(ctx, "clear a node", plan.Clear, p.r.Flame.Clear),
-		p.ask(ctx, "challenge a node", plan.Challenge, p.r.Flame.Challenge),
-		p.ask(ctx, "release a node", plan.Release, p.r.Flame.Release),
-		p.ask(ctx, "send a node its executors again", plan.Resync, p.r.Flame.Resync),
-		p.unbind(ctx, plan),
-		after(plan.After),
-	)
+	done := p.ask(ctx, plan.Actions).join(after(plan.After))
 	p.setPollInterval(plan.Urgent)
 	err = p.memory.pods.SetGates(ctx, f.executorManagers.objects, flamev1alpha1.GateNodeReady, plan.Gates, p.now)
 	return lost, done.join(classify(component, err))
-}
-
-// unbind is in a hurry: the executor managers are halted for it, and to unbind an
-// executor later may lose a task.
-func (p *pass) unbind(ctx context.Context, plan nodes.Plan) report {
-	ctx, cancel := context.WithTimeout(ctx, plan.UnbindWithin-p.r.Now().Sub(p.now))
-	defer cancel()
-	return p.ask(ctx, "unbind an executor", plan.Unbind, p.r.Flame.Unbind)
 }
 
 // prove asks the server for the pods of the names that Flame knows and no pod has.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/flametest"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
@@ -47,7 +48,7 @@ func TestWhileOneClusterIsWorkedOnTheOthersGoOn(t *testing.T) {
 	assert.Equal(t, before, o.Latest(busy).Observation.At, "what was known before is known meanwhile")
 	o.Observe(t.Context(), other)
 	assert.True(t, o.Latest(other).Known())
-	require.NoError(t, o.Fence(t.Context(), other, "n"))
+	require.NoError(t, o.Do(t.Context(), other, action.Action{Verb: action.Fence, Target: "n"}))
 	require.NoError(t, o.Ensure(late, lateTarget))
 	o.Wake(busy)
 	o.SetInterval(busy, Urgent)

@@ -5,7 +5,6 @@ package flame
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -19,9 +18,6 @@ import (
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
-
-// ErrNotObserved means that a verb names a cluster that is not observed.
-var ErrNotObserved = errors.New("the cluster is not observed")
 
 // Observers observe the session managers of all clusters in turn, each at its
 // own interval, with a few workers: a cluster that waits for its turn costs a

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/xflops/flame-operator/internal/flame"
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/flametest"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
@@ -169,7 +170,7 @@ func TestForgottenClusterIsLeftAlone(t *testing.T) {
 	w.quiet(time.Minute)
 	assert.Equal(t, 2, server.Observed())
 	assert.Equal(t, observation.Latest{}, w.Latest(named("c")))
-	assert.ErrorIs(t, w.Release(t.Context(), named("c"), "n"), flame.ErrNotObserved)
+	assert.ErrorIs(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.Release, Target: "n"}), flame.ErrNotObserved)
 }
 
 func TestAnotherClusterUnderTheNameIsUnknown(t *testing.T) {
@@ -211,19 +212,19 @@ func TestWhatWasDoneToANodeIsRemembered(t *testing.T) {
 	})
 	track := func(name string) observation.NodeTrack { return w.Latest(named("c")).Track.Nodes[name] }
 	w.clock.Step(5 * time.Second)
-	require.NoError(t, w.FenceSilent(t.Context(), named("c"), "gone"))
+	require.NoError(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.FenceSilent, Target: "gone"}))
 	assert.Equal(t, noon.Add(5*time.Second), track("gone").FencedSince)
-	require.NoError(t, w.Clear(t.Context(), named("c"), "gone"))
+	require.NoError(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.Clear, Target: "gone"}))
 
-	require.NoError(t, w.Challenge(t.Context(), named("c"), "n"))
+	require.NoError(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.Challenge, Target: "n"}))
 	assert.Equal(t, noon.Add(5*time.Second), track("n").ChallengedAt)
-	require.NoError(t, w.Resync(t.Context(), named("c"), "n"))
+	require.NoError(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.Resync, Target: "n"}))
 	server.Fail(errBroken)
 	w.clock.Step(time.Second)
-	require.ErrorIs(t, w.Resync(t.Context(), named("c"), "n"), observation.ErrAnswer)
+	require.ErrorIs(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.Resync, Target: "n"}), observation.ErrAnswer)
 	assert.Equal(t, 2, track("n").Resyncs, "one that failed was tried")
 	assert.Equal(t, noon.Add(6*time.Second), track("n").ResyncedAt)
-	require.ErrorIs(t, w.Challenge(t.Context(), named("c"), "n"), observation.ErrAnswer)
+	require.ErrorIs(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.Challenge, Target: "n"}), observation.ErrAnswer)
 	assert.Equal(t, noon.Add(5*time.Second), track("n").ChallengedAt, "one that failed is none")
 }
 
@@ -231,7 +232,7 @@ func TestFenceIsRememberedAndLookedAt(t *testing.T) {
 	w := newWorld(t)
 	server := w.observe("c", observation.Observation{Nodes: []observation.Node{node("n", observation.Unknown)}})
 	w.clock.Step(5 * time.Second)
-	require.NoError(t, w.Fence(t.Context(), named("c"), "n"))
+	require.NoError(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.Fence, Target: "n"}))
 	assert.Equal(t, noon.Add(5*time.Second), w.Latest(named("c")).Track.Nodes["n"].FencedSince)
 	w.eventually(func() bool { return server.Observed() == 2 }, "it is looked at")
 	w.eventually(func() bool { return w.wakes("c") == 2 }, "which is news")
@@ -240,7 +241,7 @@ func TestFenceIsRememberedAndLookedAt(t *testing.T) {
 	w.Observers.SetInterval(named("c"), time.Hour)
 	server.Fail(errBroken)
 	w.clock.Step(5 * time.Second)
-	require.ErrorIs(t, w.Fence(t.Context(), named("c"), "n"), observation.ErrAnswer)
+	require.ErrorIs(t, w.Do(t.Context(), named("c"), action.Action{Verb: action.Fence, Target: "n"}), observation.ErrAnswer)
 	assert.Equal(t, noon.Add(5*time.Second), w.Latest(named("c")).Track.Nodes["n"].FencedSince, "one that failed is none")
 }
 

@@ -13,21 +13,28 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// Why a verb refused to act. Nothing was changed then; look again and decide anew.
+// ErrRefused means that a verb did nothing, because what it was meant for is not as it
+// was when that was decided; look again and decide anew. The errors below say why.
+var ErrRefused = errors.New("refused")
+
 var (
+	// ErrNotObserved means that a verb names a cluster that is not observed.
+	ErrNotObserved = refusal("the cluster is not observed")
 	// ErrMayWait means that an executor is not known to run a task.
-	ErrMayWait = errors.New("the executor may be waiting for a task, which it would lose")
+	ErrMayWait = refusal("the executor may be waiting for a task, which it would lose")
 	// ErrHoldsExecutors means that a node is not idle.
-	ErrHoldsExecutors = errors.New("executors are on the node")
+	ErrHoldsExecutors = refusal("executors are on the node")
 	// ErrNotReady means that a node is not Ready.
-	ErrNotReady = errors.New("the node is not Ready")
+	ErrNotReady = refusal("the node is not Ready")
 	// ErrNotGivenUp means that Flame still waits for a node to come back.
-	ErrNotGivenUp = errors.New("the node is not given up yet")
+	ErrNotGivenUp = refusal("the node is not given up yet")
 	// ErrConnected means that a node's process has a connection.
-	ErrConnected = errors.New("the process of the node is connected")
+	ErrConnected = refusal("the process of the node is connected")
 	// ErrNotFenced means that a node does not drain with nothing to give.
-	ErrNotFenced = errors.New("the node is not fenced")
+	ErrNotFenced = refusal("the node is not fenced")
 )
+
+func refusal(why string) error { return fmt.Errorf("%w: %s", ErrRefused, why) }
 
 // Unbind lets an executor's task end and gives it no further one. With work
 // pending the scheduler binds it again some 70 ms after that, unless its process

@@ -4,6 +4,7 @@
 package nodes
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 	bound := []func(*observation.Observation){executor("a/1", observation.Bound, "s"), executor("b/1", observation.Bound, "s")}
 	full := append(bound, session("s", 5, 2)) //nolint:gocritic // The slices have no room to share.
 	soon := 500 * time.Millisecond
-	unbind := urgently(Plan{Unbind: []string{"a/1"}, UnbindWithin: 1800 * time.Millisecond, After: soon})
+	unbind := urgently(Plan{Actions: unbindWithin(1800*time.Millisecond, "a/1"), After: soon})
 	halted := urgently(Plan{After: soon})
 	at := func(seconds int) podstate.Pod {
 		return with(terminating(running("a")), func(p *podstate.Pod) { p.DeletedAt = ago(seconds) })
@@ -40,9 +41,9 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 			in:   input(says(full...), at(64), running("b")),
 			want: unbind,
 		},
-		"all before the first of their pods goes on": {
+		"each before its pod goes on, and first what has the least time": {
 			in:   input(says(full...), at(5), with(terminating(running("b")), func(p *podstate.Pod) { p.DeletedAt = ago(34) })),
-			want: urgently(Plan{Unbind: []string{"a/1", "b/1"}, UnbindWithin: 800 * time.Millisecond, After: soon}),
+			want: urgently(Plan{Actions: slices.Concat(unbindWithin(800*time.Millisecond, "a/1"), unbindWithin(1800*time.Millisecond, "b/1")), After: soon}),
 		},
 		"one that runs a task": {
 			in:   input(says(full...), terminating(running("a")), running("b")),
@@ -72,7 +73,7 @@ func TestOnlyAnExecutorThatSurelyRunsATaskOfAPodThatGoesIsUnbound(t *testing.T) 
 		"each of a pod with several": {
 			in: input(says(executor("a/1", observation.Bound, "s"), executor("a/2", observation.Bound, "t"),
 				session("s", 5, 1), session("t", 1, 1)), terminating(running("a")), running("b")),
-			want: urgently(Plan{Unbind: []string{"a/1", "a/2"}, UnbindWithin: 1800 * time.Millisecond, After: soon}),
+			want: urgently(Plan{Actions: unbindWithin(1800*time.Millisecond, "a/1", "a/2"), After: soon}),
 		},
 		"one of a pod that was force-deleted while it drained, when it is halted": {
 			in:   drained(absent(input(challenged(says(full...), 10), running("b")), "a", 50), 64),

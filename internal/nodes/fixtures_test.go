@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/podstate"
 )
@@ -206,4 +207,33 @@ func loss(reason Reason, seconds int) Loss {
 func useless(l Loss) Loss {
 	l.Useless = true
 	return l
+}
+
+// do is a verb for each of some targets.
+func do(verb action.Verb, names ...string) []action.Action {
+	var actions []action.Action
+	for _, name := range names {
+		actions = append(actions, action.Action{Verb: verb, Target: name})
+	}
+	return actions
+}
+
+// unbindWithin is to unbind executors within a time.
+func unbindWithin(d time.Duration, ids ...string) []action.Action {
+	actions := do(action.Unbind, ids...)
+	for i := range actions {
+		actions[i].Within = d
+	}
+	return actions
+}
+
+// targets are those of some verbs, in the order in which they are planned.
+func targets(plan Plan, verbs ...action.Verb) []string {
+	var names []string
+	for _, a := range plan.Actions {
+		if slices.Contains(verbs, a.Verb) {
+			names = append(names, a.Target)
+		}
+	}
+	return names
 }

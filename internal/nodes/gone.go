@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
@@ -26,7 +27,7 @@ func (d *decision) gone(gone Gone) {
 		d.await(fenced.Add(fenceTime))
 	case node.State == observation.NotReady && node.Allocatable == (observation.Resources{}) && len(d.held[gone.Name]) == 0:
 		d.plan.Urgent = true
-		d.plan.Release = append(d.plan.Release, gone.Name)
+		d.plan.do(action.Release, gone.Name)
 	case node.Fenced() && fenced.After(d.in.SessionManager.StartedAt) && d.now.Sub(fenced) < fenceTime:
 		d.await(fenced.Add(fenceTime))
 		d.clear(gone)
@@ -43,12 +44,12 @@ func (d *decision) fence(gone Gone, node observation.Node, listed bool) {
 	switch {
 	case gone.Process == Ended:
 		d.plan.Urgent = true
-		d.plan.Fence = append(d.plan.Fence, gone.Name)
+		d.plan.do(action.Fence, gone.Name)
 	case node.State == observation.Ready:
 		d.mayBeConnected(gone, node)
 	case listed || d.forgottenFor(gone, d.in.Grace):
 		d.plan.Urgent = true
-		d.plan.FenceSilent = append(d.plan.FenceSilent, gone.Name)
+		d.plan.do(action.FenceSilent, gone.Name)
 	default:
 		d.drainAbsent(gone)
 		d.look(gone.Since.Add(d.in.Grace))
@@ -71,14 +72,14 @@ func (d *decision) mayBeConnected(gone Gone, node observation.Node) {
 	switch quiet := d.in.Latest.Observation.At.Sub(track.SilentSince); {
 	case node.Silent() && quiet >= silence:
 		d.plan.Urgent = true
-		d.plan.FenceSilent = append(d.plan.FenceSilent, gone.Name)
+		d.plan.do(action.FenceSilent, gone.Name)
 		return
 	case node.Silent():
 		d.await(d.now.Add(silence - quiet))
 	case track.ChallengedAt.After(d.in.Latest.Observation.At):
 		d.await(track.ChallengedAt.Add(silence))
 	case d.now.Sub(track.ChallengedAt) >= challengeEvery:
-		d.plan.Challenge = append(d.plan.Challenge, gone.Name)
+		d.plan.do(action.Challenge, gone.Name)
 		d.await(d.now.Add(silence))
 	default:
 		d.look(track.ChallengedAt.Add(challengeEvery))
@@ -99,7 +100,7 @@ func (d *decision) forgottenFor(gone Gone, grace time.Duration) bool {
 // Flame workaround: clear
 func (d *decision) clear(gone Gone) {
 	if gone.Process == Ended && slices.ContainsFunc(d.held[gone.Name], d.starves) {
-		d.plan.Clear = append(d.plan.Clear, gone.Name)
+		d.plan.do(action.Clear, gone.Name)
 	}
 }
 

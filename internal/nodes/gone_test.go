@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/podstate"
 )
@@ -34,9 +35,9 @@ func urgently(plan Plan) Plan {
 
 var (
 	nothing = Plan{}
-	fenceA  = urgently(Plan{Fence: []string{"a"}})
+	fenceA  = urgently(Plan{Actions: do(action.Fence, "a")})
 	// silentA fences a node of which no kubelet has said that its process ended.
-	silentA = urgently(Plan{FenceSilent: []string{"a"}})
+	silentA = urgently(Plan{Actions: do(action.FenceSilent, "a")})
 )
 
 func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *testing.T) {
@@ -99,7 +100,7 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 		},
 		"it is released when it is NotReady, empty and holds nothing": {
 			in:   absent(input(fenced(says(1, empty("a", observation.NotReady)), 31)), "a", 31),
-			want: urgently(Plan{Release: []string{"a"}}),
+			want: urgently(Plan{Actions: do(action.Release, "a")}),
 		},
 		"it is fenced and not released while it holds anything": {
 			in:   absent(input(says(1, empty("a", observation.NotReady), executor("a/1", observation.Void, ""))), "a", 31),
@@ -123,7 +124,7 @@ func TestANameWhoseProcessIsGoneIsFencedAtOnceAndReleasedWhenItIsGivenUp(t *test
 		},
 		"all of them are fenced": {
 			in:   absent(absent(input(says(1, node("a", observation.Unknown), node("b", observation.Unknown))), "a", 0), "b", 0),
-			want: urgently(Plan{FenceSilent: []string{"a", "b"}}),
+			want: urgently(Plan{Actions: do(action.FenceSilent, "a", "b")}),
 		},
 		"nothing is fenced or released while Flame is silent": {
 			in: silent(absent(input(says(1, node("a", observation.Unknown), empty("c", observation.NotReady)), ended("b"), ended("c")),
@@ -180,7 +181,7 @@ func TestANodeWhoseProcessMayBeConnectedIsNeverFenced(t *testing.T) {
 
 func TestANodeThatNoPodHasAndFlameCallsReadyIsChallenged(t *testing.T) {
 	ready := node("a", observation.Ready)
-	challenge := urgently(Plan{Challenge: []string{"a"}, After: 20 * time.Second})
+	challenge := urgently(Plan{Actions: do(action.Challenge, "a"), After: 20 * time.Second})
 	tests{
 		"at first": {
 			in:   absent(input(says(600, ready)), "a", 0),
@@ -188,7 +189,7 @@ func TestANodeThatNoPodHasAndFlameCallsReadyIsChallenged(t *testing.T) {
 		},
 		"a ghost of before the session manager was started": {
 			in:   restarted(absent(input(says(60, ready, executor("a/1", observation.Bound, "s"))), "a", 0), 60),
-			want: urgently(Plan{Challenge: []string{"a"}, After: silence}),
+			want: urgently(Plan{Actions: do(action.Challenge, "a"), After: silence}),
 		},
 		"not before Flame has said what came of it": {
 			in:   absent(input(challenged(says(600, ready), 0)), "a", 100),
@@ -230,7 +231,7 @@ func TestAFencedNodeIsClearedOfWhatStarvesSessions(t *testing.T) {
 		return input(fenced(says(5, append(parts, empty("a", observation.Unknown))...), 5), ended("a"))
 	}
 	waits := urgently(Plan{After: 40 * time.Second})
-	cleared := urgently(Plan{Clear: []string{"a"}, After: 40 * time.Second})
+	cleared := urgently(Plan{Actions: do(action.Clear, "a"), After: 40 * time.Second})
 	tests{
 		"of a Void executor":                             {in: on(executor("a/1", observation.Void, "")), want: cleared},
 		"of one that was promised to a session":          {in: on(executor("a/1", observation.Binding, "s"), session("s", 5, 1)), want: cleared},

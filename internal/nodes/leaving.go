@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/podstate"
 )
@@ -61,16 +62,9 @@ func (d *decision) drain(name string, deleted time.Time) {
 		d.look(d.now.Add(haltLook))
 		for _, executor := range held {
 			if d.work[executor.ID] == observation.RunsTask {
-				d.unbind(executor.ID, haltUntil+haltSpare-into)
+				d.plan.Actions = append(d.plan.Actions, action.Action{Verb: action.Unbind, Target: executor.ID, Within: haltUntil + haltSpare - into})
 			}
 		}
 	}
 	d.plan.Urgent = true
-}
-
-func (d *decision) unbind(executor string, within time.Duration) {
-	if len(d.plan.Unbind) == 0 || within < d.plan.UnbindWithin {
-		d.plan.UnbindWithin = within
-	}
-	d.plan.Unbind = append(d.plan.Unbind, executor)
 }

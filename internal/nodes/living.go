@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/rollout"
@@ -158,7 +159,7 @@ func (d *decision) resync(pod *podstate.Pod) {
 	case d.now.Before(next):
 		d.look(next)
 	case d.in.Latest.Observation.At.After(track.ResyncedAt):
-		d.plan.Resync = append(d.plan.Resync, pod.Name)
+		d.plan.do(action.Resync, pod.Name)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/podstate"
 )
@@ -313,7 +314,7 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 		},
 		"sent again": {
 			in:   input(void(20), running("a")),
-			want: Plan{Resync: []string{"a"}, After: 70 * time.Second},
+			want: Plan{Actions: do(action.Resync, "a"), After: 70 * time.Second},
 		},
 		"not again in the passes that follow": {
 			in:   input(resynced(void(25), 1, 5), running("a")),
@@ -321,7 +322,7 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 		},
 		"again when it has not helped": {
 			in:   input(resynced(void(30), 1, 10), running("a")),
-			want: Plan{Resync: []string{"a"}, After: 60 * time.Second},
+			want: Plan{Actions: do(action.Resync, "a"), After: 60 * time.Second},
 		},
 		"but ever more seldom": {
 			in:   input(resynced(void(49), 2, 19), running("a")),
@@ -333,11 +334,11 @@ func TestAnExecutorThatItsNodeDoesNotTakeIsSentAgainAndThenThePodReplaced(t *tes
 		},
 		"what was done for others that it took does not count": {
 			in:   input(again(resynced(void(100), 3, 50), void(20)), running("a")),
-			want: Plan{Resync: []string{"a"}, After: 70 * time.Second},
+			want: Plan{Actions: do(action.Resync, "a"), After: 70 * time.Second},
 		},
 		"a node is registered once, however many of its executors are Void": {
 			in:   input(says(20, node("a", observation.Ready), executor("a/1", observation.Void, ""), executor("a/2", observation.Void, "")), running("a")),
-			want: Plan{Resync: []string{"a"}, After: 70 * time.Second},
+			want: Plan{Actions: do(action.Resync, "a"), After: 70 * time.Second},
 		},
 		"replaced; its other tasks may still end": {
 			in:   input(void(90), running("a")),

@@ -19,10 +19,12 @@
 package nodes
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/podstate"
 )
@@ -152,12 +154,8 @@ type Loss struct {
 
 // Plan is what to do now.
 type Plan struct {
-	// Fence, FenceSilent, Clear, Challenge, Release and Resync name nodes, Unbind
-	// executors by their IDs. Processes of nodes to fence have ended, those of
-	// silent ones may live, without a connection.
-	Fence, FenceSilent, Clear, Challenge, Release, Resync, Unbind []string
-	// UnbindWithin is for how long from now on it is safe to unbind.
-	UnbindWithin time.Duration
+	// Actions are for Flame, in the order in which they are to be done.
+	Actions []action.Action
 	// Gates says which readiness gates change, and to what.
 	Gates map[string]bool
 	Lost  []Loss
@@ -167,9 +165,17 @@ type Plan struct {
 	After time.Duration
 }
 
+// order is that of the actions: what is fenced frees tasks that others wait for. Of one
+// verb those come first that have the least time.
+var order = []action.Verb{action.Fence, action.FenceSilent, action.Clear, action.Challenge, action.Release, action.Resync, action.Unbind}
+
+func (p *Plan) do(verb action.Verb, target string) {
+	p.Actions = append(p.Actions, action.Action{Verb: verb, Target: target})
+}
+
 func (p *Plan) sort() {
-	for _, names := range [][]string{p.Fence, p.FenceSilent, p.Clear, p.Challenge, p.Release, p.Resync, p.Unbind} {
-		slices.Sort(names)
-	}
+	slices.SortFunc(p.Actions, func(a, b action.Action) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Verb), slices.Index(order, b.Verb)), cmp.Compare(a.Within, b.Within), strings.Compare(a.Target, b.Target))
+	})
 	slices.SortFunc(p.Lost, func(a, b Loss) int { return strings.Compare(a.Pod, b.Pod) })
 }

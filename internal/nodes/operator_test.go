@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/nodes"
 	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/rollout"
@@ -119,22 +120,17 @@ func (w *world) check(plan rollout.Plan, lost map[string]nodes.Loss) {
 }
 
 func (w *world) nodeActs(plan nodes.Plan) (acts []func()) {
-	each := func(names []string, do func(string)) {
-		for _, name := range names {
-			acts = append(acts, func() {
-				if w.flame.up {
-					do(name)
-				}
-			})
-		}
+	verbs := map[action.Verb]func(string){
+		action.Fence: w.fence, action.FenceSilent: w.fenceSilent, action.Clear: w.clear, action.Challenge: w.challenge,
+		action.Release: w.release, action.Resync: w.resync, action.Unbind: w.unbind,
 	}
-	each(plan.Fence, w.fence)
-	each(plan.FenceSilent, w.fenceSilent)
-	each(plan.Clear, w.clear)
-	each(plan.Challenge, w.challenge)
-	each(plan.Release, w.release)
-	each(plan.Resync, w.resync)
-	each(plan.Unbind, w.unbind)
+	for _, a := range plan.Actions {
+		acts = append(acts, func() {
+			if w.flame.up {
+				verbs[a.Verb](a.Target)
+			}
+		})
+	}
 	for _, name := range sorted(plan.Gates) {
 		acts = append(acts, func() {
 			if pod := w.pods[name]; pod != nil {

@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/podstate"
 )
@@ -30,7 +30,7 @@ func TestTheSameInputMakesTheSamePlanInWhateverOrder(t *testing.T) {
 		random.Shuffle(len(in.Pods), func(i, j int) { in.Pods[i], in.Pods[j] = in.Pods[j], in.Pods[i] })
 		random.Shuffle(len(in.Gone), func(i, j int) { in.Gone[i], in.Gone[j] = in.Gone[j], in.Gone[i] })
 		require.Equal(t, plan, Decide(in, noon), "seed %d: another order, another plan", seed)
-		planned += len(plan.Fence) + len(plan.FenceSilent) + len(plan.Clear) + len(plan.Challenge) + len(plan.Release) + len(plan.Lost) + len(plan.Unbind)
+		planned += len(plan.Actions) - len(targets(plan, action.Resync)) + len(plan.Lost)
 	}
 	require.Greater(t, planned, 500)
 }
@@ -48,19 +48,19 @@ func TestWhatEveryPlanKeepsTo(t *testing.T) {
 			process[gone.Name], going[gone.Name] = gone.Process, gone.Process == Absent
 		}
 		once := map[string]bool{}
-		for _, name := range slices.Concat(plan.Fence, plan.FenceSilent, plan.Clear, plan.Challenge, plan.Release) {
+		for _, name := range targets(plan, action.Fence, action.FenceSilent, action.Clear, action.Challenge, action.Release) {
 			assert.NotEqual(t, Alive, process[name], "seed %d: %q has a pod that lives", seed, name)
 			assert.False(t, once[name], "seed %d: %q twice", seed, name)
 			once[name] = true
 		}
-		for _, name := range slices.Concat(plan.Fence, plan.Clear) {
+		for _, name := range targets(plan, action.Fence, action.Clear) {
 			assert.Equal(t, Ended, process[name], "seed %d: %q may live", seed, name)
 		}
-		for _, name := range plan.FenceSilent {
+		for _, name := range targets(plan, action.FenceSilent) {
 			node, _ := in.Latest.Observation.Node(name)
 			assert.True(t, node.State != observation.Ready || node.Silent(), "seed %d: %q may be connected", seed, name)
 		}
-		for _, name := range plan.Resync {
+		for _, name := range targets(plan, action.Resync) {
 			assert.True(t, process[name] == Alive && !going[name], "seed %d: %q is sent executors", seed, name)
 		}
 		work := map[string]observation.Work{}
@@ -71,10 +71,10 @@ func TestWhatEveryPlanKeepsTo(t *testing.T) {
 				owner[e.ID] = e.Node
 			}
 		}
-		for _, id := range plan.Unbind {
+		for _, id := range targets(plan, action.Unbind) {
 			assert.Equal(t, observation.RunsTask, work[id], "seed %d: %q may wait", seed, id)
 			assert.True(t, going[owner[id]], "seed %d: %q is of a pod that stays", seed, id)
-			assert.NotContains(t, slices.Concat(plan.Fence, plan.FenceSilent), owner[id], "seed %d: %q is of a node that is fenced", seed, id)
+			assert.NotContains(t, targets(plan, action.Fence, action.FenceSilent), owner[id], "seed %d: %q is of a node that is fenced", seed, id)
 		}
 		clear(once)
 		for _, loss := range plan.Lost {
@@ -83,9 +83,9 @@ func TestWhatEveryPlanKeepsTo(t *testing.T) {
 			once[loss.Pod] = true
 		}
 		if !in.Recent {
-			assert.Empty(t, slices.Concat(plan.Fence, plan.FenceSilent, plan.Clear, plan.Challenge, plan.Resync), "seed %d", seed)
+			assert.Empty(t, targets(plan, action.Fence, action.FenceSilent, action.Clear, action.Challenge, action.Resync), "seed %d", seed)
 			assert.Empty(t, plan.Gates, "seed %d", seed)
-			assert.Empty(t, plan.Unbind, "seed %d", seed)
+			assert.Empty(t, targets(plan, action.Unbind), "seed %d", seed)
 		}
 		assert.GreaterOrEqual(t, plan.After, time.Duration(0), "seed %d", seed)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/nodes"
 	"github.com/xflops/flame-operator/internal/podstate"
@@ -45,9 +46,13 @@ func TestIncidents(t *testing.T) {
 			Latest: observation.Latest{Observation: &i.Observation, Track: i.Track}, Recent: !i.Silent,
 			Pods: i.Pods, Gone: i.Gone, SessionManager: i.SessionManager, Grace: time.Duration(i.GraceSeconds) * time.Second,
 		}, i.Now)
-		v := verdict{
-			Fence: plan.Fence, FenceSilent: plan.FenceSilent, Clear: plan.Clear, Challenge: plan.Challenge, Release: plan.Release,
-			Resync: plan.Resync, Unbind: plan.Unbind, Gates: plan.Gates, Urgent: plan.Urgent,
+		v := verdict{Gates: plan.Gates, Urgent: plan.Urgent}
+		lists := map[action.Verb]*[]string{
+			action.Fence: &v.Fence, action.FenceSilent: &v.FenceSilent, action.Clear: &v.Clear, action.Challenge: &v.Challenge,
+			action.Release: &v.Release, action.Resync: &v.Resync, action.Unbind: &v.Unbind,
+		}
+		for _, a := range plan.Actions {
+			*lists[a.Verb] = append(*lists[a.Verb], a.Target)
 		}
 		for _, loss := range plan.Lost {
 			told := loss.Pod + ": " + string(loss.Reason) + " since " + loss.Since.Format(time.TimeOnly)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
@@ -110,6 +111,15 @@ type Plan struct {
 	// Cordon names pods whose nodes Flame has to forget before they are deleted.
 	Cordon []string
 	Wait   []Wait
+}
+
+// Actions are what Flame has to do before the plan's deletions.
+func (p Plan) Actions() []action.Action {
+	actions := make([]action.Action, len(p.Cordon))
+	for i, name := range p.Cordon {
+		actions[i] = action.Action{Verb: action.Cordon, Target: name}
+	}
+	return actions
 }
 
 // Waits reports whether something waits for a reason.
