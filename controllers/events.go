@@ -36,20 +36,21 @@ func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, b
 // The condition has all of it.
 const longestNote = 1024
 
-// lossTexts say why a pod that runs is of no more use.
-var lossTexts = map[nodes.Reason]string{
-	nodes.StateLost:        "the session manager has lost its memory, and with it the executors of this one",
-	nodes.GivenUp:          "Flame has given up its node",
-	nodes.Unlisted:         "it is connected, and Flame does not know its node",
-	nodes.CutOff:           "it does not get back to the session manager",
-	nodes.Deaf:             "it does not take the executors that Flame gives it",
-	nodes.RestartedInPlace: "it was restarted in place, and Flame takes it for what it was before",
+// lossEvents say why an executor manager that runs is of no more use.
+var lossEvents = map[nodes.Reason]struct{ reason, text string }{
+	nodes.StateLost:        {flamev1alpha1.EventStateLost, "the session manager has lost its memory, and with it the executors of this one"},
+	nodes.GivenUp:          {flamev1alpha1.EventGivenUp, "Flame has given up its node"},
+	nodes.Unlisted:         {flamev1alpha1.EventUnlisted, "it is connected, and Flame does not know its node"},
+	nodes.CutOff:           {flamev1alpha1.EventCutOff, "it does not get back to the session manager"},
+	nodes.Deaf:             {flamev1alpha1.EventDeaf, "it does not take the executors that Flame gives it"},
+	nodes.RestartedInPlace: {flamev1alpha1.EventRestartedInPlace, "it was restarted in place, and Flame takes it for what it was before"},
 }
 
 // announceLoss tells of a pod that was deleted because it is of no use any more.
 func (p *pass) announceLoss(pod *corev1.Pod, loss nodes.Loss) {
-	p.r.Recorder.Eventf(p.cluster, pod, corev1.EventTypeWarning, string(loss.Reason), "ReplaceExecutorManager",
-		"executor manager %s is of no more use: %s (since %s)", pod.Name, lossTexts[loss.Reason], loss.Since.UTC().Format(time.RFC3339))
+	told := lossEvents[loss.Reason]
+	p.r.Recorder.Eventf(p.cluster, pod, corev1.EventTypeWarning, told.reason, "ReplaceExecutorManager",
+		"executor manager %s is of no more use: %s (since %s)", pod.Name, told.text, loss.Since.UTC().Format(time.RFC3339))
 }
 
 // losesMore reports whether a condition names other lost tasks than before.
