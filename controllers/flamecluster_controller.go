@@ -43,7 +43,7 @@ type FlameClusterReconciler struct {
 	// Flame speaks with the session managers.
 	Flame Flame
 	// Upgrades is told while a session manager is being replaced. It may be nil.
-	Upgrades *upgradeable.Gate
+	Upgrades *upgradeable.Condition
 
 	// memories are what is remembered of clusters from pass to pass.
 	memories memories

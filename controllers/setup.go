@@ -154,11 +154,11 @@ func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 	if err := apply.IndexPods(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	var gate *upgradeable.Gate
+	var upgrades *upgradeable.Condition
 	if operatorCondition.Name != "" {
-		gate = upgradeable.New(mgr.GetAPIReader(), mgr.GetClient(), operatorCondition, clock.RealClock{}, mgr.GetLogger().WithName("upgradeable"))
-		if err := mgr.Add(gate); err != nil {
-			return fmt.Errorf("register the upgrade gate: %w", err)
+		upgrades = upgradeable.New(mgr.GetAPIReader(), mgr.GetClient(), operatorCondition, clock.RealClock{}, mgr.GetLogger().WithName("upgradeable"))
+		if err := mgr.Add(upgrades); err != nil {
+			return fmt.Errorf("register the upgrade condition: %w", err)
 		}
 	}
 	observers := flame.NewObservers(nil, clock.RealClock{})
@@ -172,7 +172,7 @@ func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 		Now:       time.Now,
 		OpenShift: openShift,
 		Flame:     observers,
-		Upgrades:  gate,
+		Upgrades:  upgrades,
 	}
 	if err := r.SetupWithManager(mgr, observers.Events()); err != nil {
 		return fmt.Errorf("register the FlameCluster controller: %w", err)

@@ -48,11 +48,11 @@ func newUpgrades(h *harness) *upgrades {
 func (u *upgrades) restart() {
 	u.Helper()
 	u.harness.restart()
-	gate := upgradeable.New(u.olm, u.olm, u.key, u.clock, logr.Discard())
-	u.reconciler.Upgrades = gate
+	upgrades := upgradeable.New(u.olm, u.olm, u.key, u.clock, logr.Discard())
+	u.reconciler.Upgrades = upgrades
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error)
-	go func() { done <- gate.Start(ctx) }()
+	go func() { done <- upgrades.Start(ctx) }()
 	u.Cleanup(func() {
 		stop()
 		assert.NoError(u, <-done)

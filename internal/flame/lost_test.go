@@ -136,10 +136,10 @@ func TestLostTasksAreFoundAndConfirmed(t *testing.T) {
 	w.after(35 * time.Second)
 	suspects := func() []int64 { return w.Latest(named("c")).Inquiries["s"].Suspects }
 	w.eventually(func() bool { return len(suspects()) == 2 }, "what has changed is asked again")
-	assert.Empty(t, w.Latest(named("c")).Losses(time.Time{}), "before it is confirmed")
+	assert.Empty(t, w.Latest(named("c")).LostTasks(time.Time{}), "before it is confirmed")
 	w.after(16 * time.Second)
 	w.eventually(func() bool { return w.wakes("c") > wakes }, "a loss wakes")
-	assert.Equal(t, []observation.Loss{{Session: "s", Tasks: []int64{2, 5}}}, w.Latest(named("c")).Losses(time.Time{}))
+	assert.Equal(t, []observation.LostTasks{{Session: "s", Tasks: []int64{2, 5}}}, w.Latest(named("c")).LostTasks(time.Time{}))
 	assert.Equal(t, 2, server.TaskLists())
 
 	for range 12 {

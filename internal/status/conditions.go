@@ -165,7 +165,7 @@ func (c *computation) sessionManagerReady() verdict {
 }
 
 func (c *computation) executorsReady() verdict {
-	e := c.executors
+	e := c.executorManagers
 	switch {
 	case c.Cluster.Spec.Suspend && c.Invalid == nil:
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
@@ -213,7 +213,7 @@ func (c *computation) objectCacheReady() verdict {
 
 // progressing says whether anything is being changed, or what keeps it from it.
 func (c *computation) progressing() verdict {
-	e, failed, refused := c.executors, c.first(false), c.first(true)
+	e, failed, refused := c.executorManagers, c.first(false), c.first(true)
 	switch {
 	case failed != nil:
 		return verdict{true, flamev1alpha1.ReasonError, "a call to the Kubernetes API failed and will be repeated: " + c.tell(*failed)}
@@ -262,7 +262,7 @@ func (c *computation) ready() verdict {
 	if len(missing) > 0 {
 		return verdict{false, flamev1alpha1.ReasonNotReady, strings.Join(missing, "; ")}
 	}
-	message := fmt.Sprintf("the session manager and %d executor managers are ready", c.executors.ready)
+	message := fmt.Sprintf("the session manager and %d executor managers are ready", c.executorManagers.ready)
 	if c.lost.count > 0 {
 		message += fmt.Sprintf("; %d tasks are lost, see %s", c.lost.count, flamev1alpha1.ConditionSessionManagerReady)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// executors counts the executor managers of a cluster.
-type executors struct {
+// executorManagers counts the executor managers of a cluster.
+type executorManagers struct {
 	desired, live, ready, updated int32
 	// finished counts those that ended and wait to be replaced, failing those
 	// that will not become ready by waiting, of which updatedFailing are of the
@@ -20,8 +20,8 @@ type executors struct {
 	worst podstate.Health
 }
 
-func countExecutors(f Facts) executors {
-	e := executors{desired: f.desired()}
+func countExecutorManagers(f Facts) executorManagers {
+	e := executorManagers{desired: f.desired()}
 	for _, pod := range f.ExecutorManagers {
 		if pod.Terminating {
 			continue
@@ -35,7 +35,7 @@ func countExecutors(f Facts) executors {
 	return e
 }
 
-func (e *executors) count(h podstate.Health, finished, updated bool) {
+func (e *executorManagers) count(h podstate.Health, finished, updated bool) {
 	switch {
 	case finished:
 		e.finished++
@@ -57,16 +57,16 @@ func (e *executors) count(h podstate.Health, finished, updated bool) {
 }
 
 // allFail reports whether executor managers are wanted and every one there is fails.
-func (e executors) allFail() bool {
+func (e executorManagers) allFail() bool {
 	return e.desired > 0 && e.failing > 0 && e.failing == e.live+e.finished
 }
 
 // outdated is the number of live executor managers of another spec than the current one.
-func (e executors) outdated() int32 { return e.live - e.updated }
+func (e executorManagers) outdated() int32 { return e.live - e.updated }
 
 // summary is the message about the executor managers: how many are ready, and
 // what keeps another from it.
-func (e executors) summary() string {
+func (e executorManagers) summary() string {
 	text := fmt.Sprintf("%d of %d executor managers are ready", e.ready, e.desired)
 	if e.ready < e.desired && e.worst.Severity() > 0 {
 		text += ": one " + e.worst.Message

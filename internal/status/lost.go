@@ -13,17 +13,18 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 const (
 	// namedSessions, namedTasks and namedLength bound what a message names: so many
-	// sessions, tasks of each, and letters of an ID.
-	namedSessions, namedTasks, namedLength = 3, 5, 63
+	// sessions, tasks of each, and bytes of an ID with its ellipsis.
+	namedSessions, namedTasks, namedLength = 3, 5, 66
 )
 
-// lostTasks is how many tasks are lost from Flame's queue, and what is to be said
+// lossCount is how many tasks are lost from Flame's queue, and what is to be said
 // of it.
-type lostTasks struct {
+type lossCount struct {
 	count   int32
 	message string
 }
@@ -32,40 +33,36 @@ type lostTasks struct {
 // moment after a start of the operator.
 //
 // Flame workaround: lost-tasks
-func (c *computation) countLost() lostTasks {
+func (c *computation) countLost() lossCount {
 	before := meta.FindStatusCondition(c.old.Conditions, flamev1alpha1.ConditionSessionManagerReady)
 	if before != nil && before.Reason == flamev1alpha1.ReasonTasksLost && c.old.Load != nil && !c.Flame.Inquired() {
-		return lostTasks{c.old.Load.TasksLost, before.Message}
+		return lossCount{c.old.Load.TasksLost, before.Message}
 	}
-	losses := c.Flame.Losses(c.sessionManagerStart())
+	lost := c.Flame.LostTasks(c.sessionManagerStart())
 	count := 0
-	for _, loss := range losses {
-		count += len(loss.Tasks)
+	for _, session := range lost {
+		count += len(session.Tasks)
 	}
 	if count == 0 {
-		return lostTasks{}
+		return lossCount{}
 	}
 	cure := "change an annotation in sessionManager.podTemplate to have it replaced, which brings them back"
 	if !desired.OutlivesPod(c.Cluster.Spec.SessionManager.Storage) {
 		cure = "they cannot be brought back, because sessionManager.storage does not outlive the pod; give their work to a new session"
 	}
-	return lostTasks{int32(count), fmt.Sprintf("the session manager is ready, but %d tasks are lost from its queue (%s): %s",
-		count, nameLosses(losses), cure)}
+	return lossCount{int32(count), fmt.Sprintf("the session manager is ready, but %d tasks are lost from its queue (%s): %s",
+		count, nameLostTasks(lost), cure)}
 }
 
-// nameLosses makes words of no more than are named, since there may be very many.
-func nameLosses(losses []observation.Loss) string {
+// nameLostTasks makes words of no more than are named, since there may be very many.
+func nameLostTasks(lost []observation.LostTasks) string {
 	var sessions []string
-	for _, loss := range losses[:min(len(losses), namedSessions+1)] {
+	for _, session := range lost[:min(len(lost), namedSessions+1)] {
 		var tasks []string
-		for _, id := range loss.Tasks[:min(len(loss.Tasks), namedTasks+1)] {
+		for _, id := range session.Tasks[:min(len(session.Tasks), namedTasks+1)] {
 			tasks = append(tasks, strconv.FormatInt(id, 10))
 		}
-		session := loss.Session
-		if len(session) > namedLength {
-			session = session[:namedLength] + "…"
-		}
-		sessions = append(sessions, fmt.Sprintf("session %q: %s", session, some(tasks, namedTasks, ", ")))
+		sessions = append(sessions, fmt.Sprintf("session %q: %s", words.Cut(session.Session, namedLength), some(tasks, namedTasks, ", ")))
 	}
 	return some(sessions, namedSessions, "; ")
 }

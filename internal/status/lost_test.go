@@ -65,7 +65,7 @@ func TestLostTasksAreTold(t *testing.T) {
 			want: `True TasksLost: the session manager is ready, but 1 tasks are lost from its queue (session "s": 4)` + bringsBack,
 		},
 		"a message names a few of many": {
-			lost:    map[string][]int64{"a": {1, 2, 3, 4, 5, 6}, "b": {1}, strings.Repeat("c", 64): {2}, "d": {3}},
+			lost:    map[string][]int64{"a": {1, 2, 3, 4, 5, 6}, "b": {1}, strings.Repeat("c", 90): {2}, "d": {3}},
 			storage: claim, count: 9,
 			want: `True TasksLost: the session manager is ready, but 9 tasks are lost from its queue (session "a": 1, 2, 3, 4, 5, …; session "b": 1; session "` +
 				strings.Repeat("c", 63) + `…": 2; …)` + bringsBack,

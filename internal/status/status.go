@@ -61,7 +61,7 @@ type Facts struct {
 // Compute returns the status of a cluster.
 func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 	c := &computation{Facts: f, old: f.Cluster.Status}
-	c.executors = countExecutors(f)
+	c.executorManagers = countExecutorManagers(f)
 	c.sessionManager = c.sessionManagerHealth()
 	c.lost = c.countLost()
 	for _, r := range c.table() {
@@ -77,11 +77,11 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 			Endpoint: naming.Endpoint(f.Cluster.Name, f.Cluster.Namespace),
 		},
 		ExecutorManager: flamev1alpha1.ExecutorManagerStatus{
-			Replicas: c.executors.live,
-			Ready:    c.executors.ready,
+			Replicas: c.executorManagers.live,
+			Ready:    c.executorManagers.ready,
 			Updated:  c.updated(),
 			Busy:     c.busy(),
-			Desired:  c.executors.desired,
+			Desired:  c.executorManagers.desired,
 			Selector: labels.SelectorFromSet(naming.Selector(f.Cluster.Name, flamev1alpha1.ComponentExecutorManager)).String(),
 		},
 		ObjectCache: c.objectCache(),
@@ -93,11 +93,11 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 // computation holds what the parts of a status share.
 type computation struct {
 	Facts
-	old            flamev1alpha1.FlameClusterStatus
-	executors      executors
-	sessionManager podstate.Health
-	lost           lostTasks
-	list           []metav1.Condition
+	old              flamev1alpha1.FlameClusterStatus
+	executorManagers executorManagers
+	sessionManager   podstate.Health
+	lost             lossCount
+	list             []metav1.Condition
 }
 
 // sessionManagerStart is when the session manager started, zero if it has not.
@@ -115,9 +115,9 @@ func (c *computation) state() flamev1alpha1.State {
 		return flamev1alpha1.StateFailed
 	case c.Cluster.Spec.Suspend:
 		return flamev1alpha1.StateSuspended
-	case c.sessionManager.Failed(), c.executors.allFail():
+	case c.sessionManager.Failed(), c.executorManagers.allFail():
 		return flamev1alpha1.StateFailed
-	case c.sessionManager.Ready() && (c.executors.ready > 0 || c.executors.desired == 0):
+	case c.sessionManager.Ready() && (c.executorManagers.ready > 0 || c.executorManagers.desired == 0):
 		return flamev1alpha1.StateRunning
 	default:
 		return flamev1alpha1.StatePending
@@ -142,7 +142,7 @@ func (c *computation) updated() int32 {
 	if c.Invalid != nil {
 		return c.old.ExecutorManager.Updated
 	}
-	return c.executors.updated
+	return c.executorManagers.updated
 }
 
 func (c *computation) objectCache() *flamev1alpha1.ObjectCacheStatus {

@@ -40,9 +40,9 @@ const (
 	pace = 5 * time.Second
 )
 
-// Gate keeps the condition Upgradeable of an OperatorCondition. A nil Gate is one
+// Condition keeps the condition Upgradeable of an OperatorCondition. A nil Condition is one
 // that nobody asks.
-type Gate struct {
+type Condition struct {
 	reader    client.Reader
 	writer    client.Writer
 	condition types.NamespacedName
@@ -63,10 +63,10 @@ type Gate struct {
 	failing bool
 }
 
-// New returns a gate that keeps the condition of the given OperatorCondition. The
+// New returns what keeps the condition of the given OperatorCondition. The
 // reader must not be a cache: the operator may get the object, but not watch it.
-func New(reader client.Reader, writer client.Writer, condition types.NamespacedName, clk clock.Clock, log logr.Logger) *Gate {
-	return &Gate{
+func New(reader client.Reader, writer client.Writer, condition types.NamespacedName, clk clock.Clock, log logr.Logger) *Condition {
+	return &Condition{
 		reader: reader, writer: writer, condition: condition, clock: clk, log: log,
 		changed: make(chan struct{}, 1), since: map[types.NamespacedName]time.Time{},
 	}
@@ -75,69 +75,69 @@ func New(reader client.Reader, writer client.Writer, condition types.NamespacedN
 // Replacing notes that the session manager of a cluster is being replaced, and
 // since when. Whoever does not know that leaves it zero, and then it is since now.
 // What is known of the same replacement already stays.
-func (g *Gate) Replacing(cluster types.NamespacedName, since time.Time) {
-	if g == nil {
+func (c *Condition) Replacing(cluster types.NamespacedName, since time.Time) {
+	if c == nil {
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if _, known := g.since[cluster]; known {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.since[cluster]; known {
 		return
 	}
 	// A clock that is ahead must not have us wait for longer.
-	if now := g.clock.Now(); since.IsZero() || since.After(now) {
+	if now := c.clock.Now(); since.IsZero() || since.After(now) {
 		since = now
 	}
-	g.since[cluster] = since
-	g.wake()
+	c.since[cluster] = since
+	c.wake()
 }
 
 // Done notes that the session manager of a cluster is not being replaced, or that
 // there is no such cluster. The next replacement counts anew.
-func (g *Gate) Done(cluster types.NamespacedName) {
-	if g == nil {
+func (c *Condition) Done(cluster types.NamespacedName) {
+	if c == nil {
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if _, known := g.since[cluster]; known {
-		delete(g.since, cluster)
-		g.wake()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.since[cluster]; known {
+		delete(c.since, cluster)
+		c.wake()
 	}
 }
 
-func (g *Gate) wake() {
+func (c *Condition) wake() {
 	select {
-	case g.changed <- struct{}{}:
+	case c.changed <- struct{}{}:
 	default: // It is looked at already.
 	}
 }
 
 // NeedLeaderElection has only the manager that acts write the condition.
-func (*Gate) NeedLeaderElection() bool { return true }
+func (*Condition) NeedLeaderElection() bool { return true }
 
 // Start writes the condition whenever it changes, until the context ends.
-func (g *Gate) Start(ctx context.Context) error {
-	g.started = g.clock.Now()
-	for wait := settle; g.sleep(ctx, wait); {
-		wait = g.step(ctx)
+func (c *Condition) Start(ctx context.Context) error {
+	c.started = c.clock.Now()
+	for wait := settle; c.sleep(ctx, wait); {
+		wait = c.step(ctx)
 	}
 	return nil
 }
 
 // sleep waits for a change, at most for a while if that is not zero. It returns
 // false once the context has ended.
-func (g *Gate) sleep(ctx context.Context, wait time.Duration) bool {
+func (c *Condition) sleep(ctx context.Context, wait time.Duration) bool {
 	var over <-chan time.Time
 	if wait > 0 {
-		timer := g.clock.NewTimer(wait)
+		timer := c.clock.NewTimer(wait)
 		defer timer.Stop()
 		over = timer.C()
 	}
 	select {
 	case <-ctx.Done():
 		return false
-	case <-g.changed:
+	case <-c.changed:
 	case <-over:
 	}
 	return true
@@ -145,38 +145,38 @@ func (g *Gate) sleep(ctx context.Context, wait time.Duration) bool {
 
 // step writes the condition if it is time to, and returns when to look again; zero
 // if nothing but a change makes a difference.
-func (g *Gate) step(ctx context.Context) time.Duration {
-	now := g.clock.Now()
-	want, next := g.wanted(now)
-	if rest := g.rest(want.Status, now); rest > 0 {
+func (c *Condition) step(ctx context.Context) time.Duration {
+	now := c.clock.Now()
+	want, next := c.wanted(now)
+	if rest := c.rest(want.Status, now); rest > 0 {
 		return sooner(rest, next)
 	}
-	err := g.write(ctx, want)
+	err := c.write(ctx, want)
 	if err != nil {
-		if !g.failing && ctx.Err() == nil {
-			g.tell(err)
+		if !c.failing && ctx.Err() == nil {
+			c.tell(err)
 		}
-		g.failing = true
+		c.failing = true
 		return retry
 	}
-	g.told, g.toldAt, g.failing = want.Status, now, false
+	c.told, c.toldAt, c.failing = want.Status, now, false
 	return next
 }
 
 // wanted returns the condition as it should be, and for how long it stays so.
-func (g *Gate) wanted(now time.Time) (metav1.Condition, time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return judge(g.since, now)
+func (c *Condition) wanted(now time.Time) (metav1.Condition, time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return judge(c.since, now)
 }
 
 // rest returns for how long a condition is not to be written yet.
-func (g *Gate) rest(status metav1.ConditionStatus, now time.Time) time.Duration {
+func (c *Condition) rest(status metav1.ConditionStatus, now time.Time) time.Duration {
 	switch {
-	case status == g.told:
-		return g.toldAt.Add(pace).Sub(now)
+	case status == c.told:
+		return c.toldAt.Add(pace).Sub(now)
 	case status == metav1.ConditionTrue:
-		return g.started.Add(settle).Sub(now)
+		return c.started.Add(settle).Sub(now)
 	default:
 		return 0
 	}
@@ -184,26 +184,26 @@ func (g *Gate) rest(status metav1.ConditionStatus, now time.Time) time.Duration 
 
 // tell says that the condition is not there or not writable. Nothing else depends
 // on it.
-func (g *Gate) tell(err error) {
+func (c *Condition) tell(err error) {
 	if apierrors.IsNotFound(err) || apimeta.IsNoMatchError(err) || apierrors.IsForbidden(err) {
-		g.log.Info("no OperatorCondition to keep; looking for it again and again", "reason", err.Error())
+		c.log.Info("no OperatorCondition to keep; looking for it again and again", "reason", err.Error())
 		return
 	}
-	g.log.Error(err, "the OperatorCondition is not up to date; trying again")
+	c.log.Error(err, "the OperatorCondition is not up to date; trying again")
 }
 
 // write brings the condition to what it should be.
-func (g *Gate) write(ctx context.Context, want metav1.Condition) error {
+func (c *Condition) write(ctx context.Context, want metav1.Condition) error {
 	object := &operatorsv2.OperatorCondition{}
-	if err := g.reader.Get(ctx, g.condition, object); err != nil {
-		return fmt.Errorf("get OperatorCondition %q: %w", g.condition.Name, err)
+	if err := c.reader.Get(ctx, c.condition, object); err != nil {
+		return fmt.Errorf("get OperatorCondition %q: %w", c.condition.Name, err)
 	}
 	if !apimeta.SetStatusCondition(&object.Spec.Conditions, want) {
 		return nil
 	}
 	// An update, not a patch: OLM writes the same object.
-	if err := g.writer.Update(ctx, object); err != nil {
-		return fmt.Errorf("update OperatorCondition %q: %w", g.condition.Name, err)
+	if err := c.writer.Update(ctx, object); err != nil {
+		return fmt.Errorf("update OperatorCondition %q: %w", c.condition.Name, err)
 	}
 	return nil
 }

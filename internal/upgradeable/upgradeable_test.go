@@ -32,14 +32,14 @@ var (
 	began = time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
 )
 
-// world is a gate that runs, with a clock that stands still. Tests run in a bubble,
-// so that they can tell when the gate has nothing left to do.
+// world is a Condition that runs, with a clock that stands still. Tests run in a bubble,
+// so that they can tell when it has nothing left to do.
 type world struct {
 	*testing.T
-	gate   *Gate
-	stop   context.CancelFunc
-	client client.Client
-	clock  *clocktesting.FakeClock
+	upgrades *Condition
+	stop     context.CancelFunc
+	client   client.Client
+	clock    *clocktesting.FakeClock
 	// asked and written count how often the condition was.
 	asked, written int
 	// failures is how many writes fail from now on.
@@ -67,10 +67,10 @@ func (w *world) restart() {
 		w.stop()
 	}
 	c := interceptor.NewClient(w.client.(client.WithWatch), interceptor.Funcs{Get: w.get, Update: w.update})
-	w.gate = New(c, c, name, w.clock, logr.Discard())
+	w.upgrades = New(c, c, name, w.clock, logr.Discard())
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan error)
-	go func(gate *Gate) { done <- gate.Start(ctx) }(w.gate)
+	go func(upgrades *Condition) { done <- upgrades.Start(ctx) }(w.upgrades)
 	w.stop = func() {
 		cancel()
 		assert.NoError(w, <-done)
@@ -130,13 +130,13 @@ func TestNotUpgradeableOnlyWhileReplacing(t *testing.T) {
 		w.after(settle)
 		w.says(metav1.ConditionTrue, reasonReady, nothing)
 		w.after(time.Minute)
-		w.gate.Replacing(two, time.Time{})
+		w.upgrades.Replacing(two, time.Time{})
 		w.says(metav1.ConditionFalse, reasonReplacing, replacing+"team-b/two since 2026-11-27T10:01:05Z")
-		w.gate.Replacing(one, began.Add(time.Minute))
-		w.gate.Done(two)
+		w.upgrades.Replacing(one, began.Add(time.Minute))
+		w.upgrades.Done(two)
 		w.after(pace)
 		w.says(metav1.ConditionFalse, reasonReplacing, replacing+"team-a/one since 2026-11-27T10:01:00Z")
-		w.gate.Done(one)
+		w.upgrades.Done(one)
 		w.says(metav1.ConditionTrue, reasonReady, nothing)
 	}, object())
 }
@@ -145,21 +145,21 @@ func TestNotUpgradeableOnlyWhileReplacing(t *testing.T) {
 func TestNoClusterIsWaitedForWithoutEnd(t *testing.T) {
 	in(t, func(w *world) {
 		w.after(settle)
-		w.gate.Replacing(one, w.clock.Now())
+		w.upgrades.Replacing(one, w.clock.Now())
 		w.after(time.Minute)
-		w.gate.Replacing(two, w.clock.Now())
+		w.upgrades.Replacing(two, w.clock.Now())
 		w.after(patience - time.Minute - time.Second)
 		w.says(metav1.ConditionFalse, reasonReplacing, replacing+"team-a/one since 2026-11-27T10:00:05Z, team-b/two since 2026-11-27T10:01:05Z")
 		w.after(time.Second)
 		w.says(metav1.ConditionFalse, reasonReplacing,
 			replacing+"team-b/two since 2026-11-27T10:01:05Z; "+gaveUp+"team-a/one since 2026-11-27T10:00:05Z")
-		w.gate.Done(two)
+		w.upgrades.Done(two)
 		w.says(metav1.ConditionTrue, reasonGivenUp, gaveUp+"team-a/one since 2026-11-27T10:00:05Z")
 
-		w.gate.Done(one)
+		w.upgrades.Done(one)
 		w.after(pace)
 		w.says(metav1.ConditionTrue, reasonReady, nothing)
-		w.gate.Replacing(one, w.clock.Now())
+		w.upgrades.Replacing(one, w.clock.Now())
 		w.says(metav1.ConditionFalse, reasonReplacing, replacing+"team-a/one since 2026-11-27T10:05:10Z")
 		w.after(patience)
 		w.says(metav1.ConditionTrue, reasonGivenUp, gaveUp+"team-a/one since 2026-11-27T10:05:10Z")
@@ -169,11 +169,11 @@ func TestNoClusterIsWaitedForWithoutEnd(t *testing.T) {
 func TestGivingUpSurvivesARestart(t *testing.T) {
 	in(t, func(w *world) {
 		w.after(settle)
-		w.gate.Replacing(one, began)
+		w.upgrades.Replacing(one, began)
 		w.after(time.Hour)
 		for range 3 {
 			w.restart()
-			w.gate.Replacing(one, began)
+			w.upgrades.Replacing(one, began)
 			w.after(settle)
 			w.says(metav1.ConditionTrue, reasonGivenUp, gaveUp+"team-a/one since 2026-11-27T10:00:00Z")
 		}
@@ -184,11 +184,11 @@ func TestGivingUpSurvivesARestart(t *testing.T) {
 // Of what an operator before this one began the first passes tell one by one.
 func TestNothingIsSaidToBeDoneBeforeTheFirstPasses(t *testing.T) {
 	in(t, func(w *world) {
-		w.gate.Replacing(one, began.Add(-time.Hour))
-		w.gate.Done(two)
+		w.upgrades.Replacing(one, began.Add(-time.Hour))
+		w.upgrades.Done(two)
 		w.after(settle - time.Millisecond)
 		assert.Nil(t, w.condition())
-		w.gate.Replacing(two, began)
+		w.upgrades.Replacing(two, began)
 		w.after(0)
 		require.NotNil(t, w.condition())
 		assert.Equal(t, metav1.ConditionFalse, w.condition().Status)
@@ -199,9 +199,9 @@ func TestNothingIsWrittenWhenNothingChanges(t *testing.T) {
 	in(t, func(w *world) {
 		w.after(settle)
 		for range 10 {
-			w.gate.Replacing(one, began)
-			w.gate.Replacing(one, w.clock.Now())
-			w.gate.Done(two)
+			w.upgrades.Replacing(one, began)
+			w.upgrades.Replacing(one, w.clock.Now())
+			w.upgrades.Done(two)
 			w.after(pace)
 		}
 		assert.Equal(t, 2, w.written)
@@ -216,7 +216,7 @@ func TestWordsAreWrittenAtAPace(t *testing.T) {
 	in(t, func(w *world) {
 		w.after(settle)
 		for i := range 1000 {
-			w.gate.Replacing(types.NamespacedName{Namespace: "many", Name: fmt.Sprintf("c%03d", i)}, began)
+			w.upgrades.Replacing(types.NamespacedName{Namespace: "many", Name: fmt.Sprintf("c%03d", i)}, began)
 			synctest.Wait()
 		}
 		assert.Equal(t, 2, w.written)
@@ -229,7 +229,7 @@ func TestWordsAreWrittenAtAPace(t *testing.T) {
 
 func TestATimeInTheFutureIsNow(t *testing.T) {
 	in(t, func(w *world) {
-		w.gate.Replacing(one, began.Add(time.Hour))
+		w.upgrades.Replacing(one, began.Add(time.Hour))
 		w.says(metav1.ConditionFalse, reasonReplacing, replacing+"team-a/one since 2026-11-27T10:00:00Z")
 		w.after(patience)
 		w.says(metav1.ConditionTrue, reasonGivenUp, gaveUp+"team-a/one since 2026-11-27T10:00:00Z")
@@ -238,7 +238,7 @@ func TestATimeInTheFutureIsNow(t *testing.T) {
 
 func TestAConditionThatComesLater(t *testing.T) {
 	in(t, func(w *world) {
-		w.gate.Replacing(one, began)
+		w.upgrades.Replacing(one, began)
 		w.after(settle)
 		require.NoError(t, w.client.Create(t.Context(), object()))
 		w.after(retry)
@@ -258,7 +258,7 @@ func TestWritesThatFailAreTriedAgain(t *testing.T) {
 }
 
 func TestWhereNobodyAsks(*testing.T) {
-	var none *Gate
+	var none *Condition
 	none.Replacing(one, began) // Nothing panics.
 	none.Done(one)
 }

@@ -125,7 +125,7 @@ func Changed(before, after Latest) bool {
 		!slices.Equal(a.Executors, b.Executors) ||
 		!sameDemands(a.Sessions, b.Sessions) ||
 		!equalIdleness(before.Track, after.Track) ||
-		!sameLosses(before, after)
+		!sameLostTasks(before, after)
 }
 
 // sameDemands compares open sessions.

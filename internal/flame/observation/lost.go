@@ -66,8 +66,8 @@ type Inquiry struct {
 	created time.Time
 }
 
-// Loss is what a session has lost.
-type Loss struct {
+// LostTasks is what a session has lost.
+type LostTasks struct {
 	Session string
 	// Tasks are the IDs of its lost tasks, in ascending order.
 	Tasks []int64
@@ -248,21 +248,21 @@ func (l Latest) keepInquiries(o Observation) map[string]Inquiry {
 	return kept
 }
 
-// Losses returns what open sessions have lost, sorted by their IDs. It takes the
+// LostTasks returns what open sessions have lost, sorted by their IDs. It takes the
 // time at which the session manager started: that puts every task back into the
 // queue.
-func (l Latest) Losses(started time.Time) []Loss {
-	var losses []Loss
+func (l Latest) LostTasks(started time.Time) []LostTasks {
+	var lost []LostTasks
 	for session, inquiry := range l.Inquiries {
 		if len(inquiry.Lost) > 0 && inquiry.At.After(started) {
-			losses = append(losses, Loss{session, inquiry.Lost})
+			lost = append(lost, LostTasks{session, inquiry.Lost})
 		}
 	}
-	slices.SortFunc(losses, func(a, b Loss) int { return cmp.Compare(a.Session, b.Session) })
-	return losses
+	slices.SortFunc(lost, func(a, b LostTasks) int { return cmp.Compare(a.Session, b.Session) })
+	return lost
 }
 
-// Inquired says whether Losses are complete: each session that may be asked was,
+// Inquired says whether LostTasks are complete: each session that may be asked was,
 // and nothing waits to be confirmed. They are not for a moment after the operator
 // or a session has started.
 func (l Latest) Inquired() bool {
@@ -272,8 +272,8 @@ func (l Latest) Inquired() bool {
 	})
 }
 
-func sameLosses(a, b Latest) bool {
-	return slices.EqualFunc(a.Losses(time.Time{}), b.Losses(time.Time{}), func(a, b Loss) bool {
+func sameLostTasks(a, b Latest) bool {
+	return slices.EqualFunc(a.LostTasks(time.Time{}), b.LostTasks(time.Time{}), func(a, b LostTasks) bool {
 		return a.Session == b.Session && slices.Equal(a.Tasks, b.Tasks)
 	})
 }

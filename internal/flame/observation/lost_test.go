@@ -73,7 +73,7 @@ func TestOnlySessionsThatCountNoPendingTaskAreAsked(t *testing.T) {
 				latest = latest.Seen(o)
 			}
 			assert.Equal(t, test.want, latest.Asks(after(24*3600)), "a day later")
-			assert.Empty(t, latest.Losses(time.Time{}))
+			assert.Empty(t, latest.LostTasks(time.Time{}))
 		})
 	}
 }
@@ -181,11 +181,11 @@ func TestATaskIsLostWhenItIsPendingTwice(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			var want []Loss
+			var want []LostTasks
 			if test.want != nil {
-				want = []Loss{{Session: "s", Tasks: test.want}}
+				want = []LostTasks{{Session: "s", Tasks: test.want}}
 			}
-			assert.Equal(t, want, test.latest.Losses(test.started))
+			assert.Equal(t, want, test.latest.LostTasks(test.started))
 			assert.Equal(t, test.inquired, test.latest.Inquired())
 		})
 	}
@@ -204,5 +204,5 @@ func TestALossIsNews(t *testing.T) {
 func TestWhatOthersHoldIsNotChanged(t *testing.T) {
 	before := told(sees(0, ended(4)), answers(1, 5))
 	_ = before.Told([]Answer{answers(20, 5)})
-	assert.Empty(t, before.Losses(time.Time{}))
+	assert.Empty(t, before.LostTasks(time.Time{}))
 }

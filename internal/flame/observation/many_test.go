@@ -50,12 +50,12 @@ func TestAsManySuspectsAreRememberedAsThereIsRoomFor(t *testing.T) {
 			{Session: "u", At: after(seconds), Tasks: numbers(1, 10)},
 		})
 	}
-	assert.Equal(t, []Loss{{"s", numbers(1, 200_000)}, {"t", numbers(1, 50_000)}}, latest.Losses(time.Time{}))
+	assert.Equal(t, []LostTasks{{"s", numbers(1, 200_000)}, {"t", numbers(1, 50_000)}}, latest.LostTasks(time.Time{}))
 	assert.True(t, latest.Inquired(), "and nothing waits to be confirmed")
 
 	latest = latest.Told([]Answer{{Session: "s", At: after(2)}, {Session: "u", At: after(2), Tasks: numbers(1, 10)}})
 	latest = latest.Told([]Answer{{Session: "u", At: after(3), Tasks: numbers(1, 10)}})
-	assert.Equal(t, []Loss{{"t", numbers(1, 50_000)}, {"u", numbers(1, 10)}}, latest.Losses(time.Time{}), "what is known of others stays")
+	assert.Equal(t, []LostTasks{{"t", numbers(1, 50_000)}, {"u", numbers(1, 10)}}, latest.LostTasks(time.Time{}), "what is known of others stays")
 }
 
 // BenchmarkTasks takes as long for a task of many as for one of few.
@@ -68,7 +68,7 @@ func BenchmarkTasks(b *testing.B) {
 				after := before.Told(again)
 				_ = Changed(before, after)
 				_ = after.Inquired()
-				_ = after.Losses(time.Time{})
+				_ = after.LostTasks(time.Time{})
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(count), "ns/task")
 		})
