@@ -8,19 +8,21 @@ package apiserver
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/config/crd"
 )
 
 // Config reaches the API server while Run runs the tests.
@@ -30,13 +32,16 @@ var Config *rest.Config
 // code. It is what a TestMain calls.
 func Run(m *testing.M) int {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		fmt.Fprintln(os.Stderr, "KUBEBUILDER_ASSETS names no folder with kube-apiserver and etcd: run the tests with make test, or build both with go run ./hack/localcluster assets")
+		fmt.Fprintln(os.Stderr, "KUBEBUILDER_ASSETS names no folder with kube-apiserver and etcd: run the tests with make test, or build both with cd hack/localcluster && go run . assets")
 		return 1
 	}
-	server := &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join(root(), "config", "crd", "bases")},
-		ErrorIfCRDPathMissing: true,
+	definition := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(crd.FlameClusters, definition); err != nil {
+		fmt.Fprintln(os.Stderr, "read the CRD:", err)
+		return 1
 	}
+	server := &envtest.Environment{}
+	server.CRDInstallOptions.CRDs = []*apiextensionsv1.CustomResourceDefinition{definition}
 	server.ControlPlane.Etcd = &envtest.Etcd{}
 	server.ControlPlane.Etcd.Configure().Append("unsafe-no-fsync", "true")
 	// A Service for each cluster of each test takes more addresses than the usual 254.
@@ -61,18 +66,6 @@ func Run(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-// root is the next folder up with the project's go.mod.
-func root() string {
-	dir, err := os.Getwd()
-	for err == nil && dir != "/" {
-		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	return dir
 }
 
 // Scheme knows what the operator handles.

@@ -6,8 +6,6 @@
 package clusters
 
 import (
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 
@@ -20,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/config/crd"
 )
 
 // Minimal is the smallest spec that the schema accepts.
@@ -49,21 +48,6 @@ spec:
   objectCache: {image: docker.io/xflops/flame-object-cache:v0.6.0}
 `
 
-// CRDDir is the folder with the shipped CRD. Tests run in the folder of their
-// package, so the project's root is the next one up that has a go.mod.
-func CRDDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	require.NoError(t, err)
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "config", "crd", "bases")
-		}
-		require.NotEqual(t, "/", dir, "no go.mod above the test's folder")
-		dir = filepath.Dir(dir)
-	}
-}
-
 // Parse returns the FlameCluster that text describes, with the CRD's defaults
 // and a fixed UID.
 func Parse(t testing.TB, text string) *flamev1alpha1.FlameCluster {
@@ -78,24 +62,23 @@ func Parse(t testing.TB, text string) *flamev1alpha1.FlameCluster {
 	return cluster
 }
 
-// schemas holds the one schema, which takes a while to read.
-var schemas sync.Map
-
 func structuralSchema(t testing.TB) *schema.Structural {
 	t.Helper()
-	const name = "flame.xflops.io_flameclusters.yaml"
-	if known, ok := schemas.Load(name); ok {
-		return known.(*schema.Structural)
-	}
-	text, err := os.ReadFile(filepath.Join(CRDDir(t), name))
+	structural, err := readSchema()
 	require.NoError(t, err)
-	crd := &apiextensionsv1.CustomResourceDefinition{}
-	require.NoError(t, yaml.UnmarshalStrict(text, crd))
-	props := &apiextensions.JSONSchemaProps{}
-	require.NoError(t, apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
-		crd.Spec.Versions[0].Schema.OpenAPIV3Schema, props, nil))
-	structural, err := schema.NewStructural(props)
-	require.NoError(t, err)
-	schemas.Store(name, structural)
 	return structural
 }
+
+// readSchema takes a while, so that it is done once.
+var readSchema = sync.OnceValues(func() (*schema.Structural, error) {
+	definition := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(crd.FlameClusters, definition); err != nil {
+		return nil, err
+	}
+	props := &apiextensions.JSONSchemaProps{}
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
+		definition.Spec.Versions[0].Schema.OpenAPIV3Schema, props, nil); err != nil {
+		return nil, err
+	}
+	return schema.NewStructural(props)
+})
