@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command scorecard prints what operator-sdk scorecard found as a table:
+// Command table prints what operator-sdk scorecard found as a table:
 //
-//	go run ./hack/scorecard EXPECTED RESULT
+//	go run ./table EXPECTED RESULT
 //
 // EXPECTED is the list of the tests, RESULT their results, both as operator-sdk
 // prints them with --output json. It fails unless every test passed with nothing
@@ -21,7 +21,7 @@ import (
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: scorecard EXPECTED RESULT")
+		fmt.Fprintln(os.Stderr, "usage: table EXPECTED RESULT")
 		os.Exit(2)
 	}
 	expected, expectedErr := read(os.Args[1])
