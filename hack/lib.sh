@@ -44,7 +44,7 @@ die() {
 # first_channel, default_channel, architectures and, by version, digests.
 release_variables() {
   local variables
-  variables=$(go run ./hack/bundle variables) || die "config/releases.yaml cannot be read." "The lines above say why."
+  variables=$(hack/bundle/run variables) || die "config/releases.yaml cannot be read." "The lines above say why."
   eval "${variables//declare -A/declare -gA}"
 }
 
