@@ -4,11 +4,12 @@
 // Command bench measures the operator's speed and size on a real kube-apiserver
 // and etcd, without kubelets:
 //
-//	KUBEBUILDER_ASSETS=FOLDER go run ./hack/bench MANAGER
+//	KUBEBUILDER_ASSETS=FOLDER bench MANAGER
 //
-// MANAGER is the operator's executable, which runs as a process of its own. What
-// depends on the machine is printed beside its budget and fails nothing; the
-// share of a bare client's rate in the same run does, and so do writes at rest.
+// It starts at the top of the project, where it finds the CRD. MANAGER is the
+// operator's executable, which runs as a process of its own. What depends on the
+// machine is printed beside its budget and fails nothing; the share of a bare
+// client's rate in the same run does, and so do writes at rest.
 package main
 
 import (
