@@ -127,7 +127,7 @@ func TestAnExecutorManagerThatEndsBesideASidecarIsReplaced(t *testing.T) {
 	cluster := h.create(clusters.Minimal)
 	h.settle(cluster)
 	dead := h.executors()[0]
-	require.NoError(t, h.live.SubResource("binding").Create(t.Context(), &dead, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}))
+	h.bind(&dead)
 	require.NoError(t, h.live.Get(t.Context(), client.ObjectKeyFromObject(&dead), &dead))
 	status := *dead.Status.DeepCopy()
 	at := metav1.NewTime(h.now)

@@ -110,9 +110,7 @@ func TestDrainGoesOnWhenItsPodIsForceDeletedAndNoneBeginsThen(t *testing.T) {
 			pod := h.executors()[0]
 			h.ghost(pod.Name, observation.Ready)
 			if test.drains {
-				// The API server waits for no kubelet where there is none.
-				node := corev1.ObjectReference{Kind: "Node", Name: "n"}
-				require.NoError(t, h.live.SubResource("binding").Create(t.Context(), &pod, &corev1.Binding{Target: node}))
+				h.bind(&pod)
 				require.NoError(t, h.live.Delete(t.Context(), &pod))
 				_, err := h.step(cluster)
 				require.NoError(t, err)
@@ -262,4 +260,18 @@ func TestAutoscalingFollowsTheLoadAndKeepsItsDecisionWhileFlameIsSilent(t *testi
 	h.flame.err = nil
 	h.settle(cluster)
 	assert.Empty(t, h.executors())
+}
+
+// bind gives a pod a node: the API server waits for no kubelet where there is none. It
+// decides that from its own cache, which has to show the node first.
+func (h *harness) bind(pod *corev1.Pod) {
+	h.Helper()
+	node := corev1.ObjectReference{Kind: "Node", Name: "n"}
+	require.NoError(h, h.live.SubResource("binding").Create(h.Context(), pod, &corev1.Binding{Target: node}))
+	h.eventually("the API server's cache shows the node", func() bool {
+		shown := &corev1.Pod{}
+		cached := &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}}
+		require.NoError(h, h.live.Get(h.Context(), client.ObjectKeyFromObject(pod), shown, cached))
+		return shown.Spec.NodeName != ""
+	})
 }
