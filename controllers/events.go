@@ -7,28 +7,19 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/status"
 	"github.com/xflops/flame-operator/internal/words"
 )
 
-// announce emits an event for every condition whose status or reason changed, and
-// for tasks that are lost in addition to others.
-// It is called after the conditions were stored, so that no event tells of what
-// never became true.
+// announce emits an event for each transition that is worth one. It is called after the
+// conditions were stored, so that no event tells of what never became true.
 func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, before []metav1.Condition) {
-	for _, condition := range cluster.Status.Conditions {
-		old := meta.FindStatusCondition(before, condition.Type)
-		if old != nil && old.Status == condition.Status && old.Reason == condition.Reason && !losesMore(*old, condition) {
-			continue
-		}
-		if old == nil && !worthTelling(condition) {
-			continue
-		}
-		r.Recorder.Eventf(cluster, nil, eventType(condition), condition.Reason, condition.Type, "%s", words.Cut(condition.Message, longestNote))
+	for _, condition := range status.Transitions(before, cluster.Status.Conditions) {
+		r.Recorder.Eventf(cluster, nil, status.EventType(condition), condition.Reason, condition.Type, "%s", words.Cut(condition.Message, longestNote))
 	}
 }
 
@@ -51,25 +42,4 @@ func (p *pass) announceLoss(pod *corev1.Pod, loss nodes.Loss) {
 	told := lossEvents[loss.Reason]
 	p.r.Recorder.Eventf(p.cluster, pod, corev1.EventTypeWarning, told.reason, "ReplaceExecutorManager",
 		"executor manager %s is of no more use: %s (since %s)", pod.Name, told.text, loss.Since.UTC().Format(time.RFC3339))
-}
-
-// losesMore reports whether a condition names other lost tasks than before.
-func losesMore(old, now metav1.Condition) bool {
-	return now.Reason == flamev1alpha1.ReasonTasksLost && old.Message != now.Message
-}
-
-// worthTelling leaves out what a cluster that was just made always says.
-func worthTelling(condition metav1.Condition) bool {
-	return condition.Type == flamev1alpha1.ConditionProgressing || eventType(condition) == corev1.EventTypeWarning
-}
-
-// eventType is Warning for what will not get better by waiting.
-func eventType(condition metav1.Condition) string {
-	switch condition.Reason {
-	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonCrashing, flamev1alpha1.ReasonConfigError,
-		flamev1alpha1.ReasonInvalid, flamev1alpha1.ReasonRefused, flamev1alpha1.ReasonError, flamev1alpha1.ReasonUpdateStopped,
-		flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas, flamev1alpha1.ReasonTasksLost:
-		return corev1.EventTypeWarning
-	}
-	return corev1.EventTypeNormal
 }

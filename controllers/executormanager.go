@@ -23,7 +23,7 @@ import (
 // those that there are after it.
 func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observation.Latest, wanted *desired.Objects, replicas int, lost map[string]nodes.Loss) (pods, report) {
 	const component = flamev1alpha1.ComponentExecutorManager
-	surge, unavailable, err := desired.Rollout(p.cluster, replicas)
+	surge, unavailable, err := desired.UpdateLimits(p.cluster, replicas)
 	if err != nil {
 		return f.executorManagers, report{invalid: &desired.InvalidSpecError{Problems: []string{err.Error()}}}
 	}
@@ -38,7 +38,7 @@ func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observa
 		Hash:           templateHash(wanted.ExecutorManager),
 		MaxSurge:       surge,
 		MaxUnavailable: unavailable,
-		MaxPerStep:     p.r.share.each(len(executorManagers) == 0),
+		MaxPerStep:     rollout.Share(int(p.r.passes.Load()), len(executorManagers) == 0),
 	}, p.now)
 	done, err := p.carryOut(ctx, f.executorManagers.objects, wanted, plan, lost)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -47,8 +48,8 @@ type FlameClusterReconciler struct {
 
 	// memories are what is remembered of clusters from pass to pass.
 	memories memories
-	// share is among the passes under way.
-	share share
+	// passes is how many are under way: they share what may be created at once.
+	passes atomic.Int32
 }
 
 // Whatever gets or loses an owner comes with the right to delete it, used or not:
@@ -82,9 +83,9 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return ctrl.Result{}, err
 	}
 	pass := &pass{r: r, cluster: cluster, memory: r.memories.of(req.NamespacedName, cluster.UID, r.begin), now: r.Now()}
-	r.share.enter()
+	r.passes.Add(1)
 	result := pass.run(ctx, problems)
-	r.share.leave()
+	r.passes.Add(-1)
 	if err := r.writeStatus(ctx, pass.facts(result)); err != nil {
 		return ctrl.Result{}, errors.Join(result.failed, err)
 	}

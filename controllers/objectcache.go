@@ -67,11 +67,11 @@ func (p *pass) replaceObjectCache(ctx context.Context, pods []podstate.Pod, hash
 // lacks. Its controller waits for longer and longer after a refusal, up to a quarter of an
 // hour, and is woken when there is none any more.
 func (p *pass) tryObjectCache(ctx context.Context, set *appsv1.StatefulSet, pods []podstate.Pod) (report, error) {
-	if set.Status.ObservedGeneration != set.Generation || set.Status.Replicas >= *set.Spec.Replicas || len(pods) >= int(*set.Spec.Replicas) {
+	pod, claims := desired.ObjectCacheTrial(set, pods)
+	if pod == nil {
 		return report{}, nil
 	}
 	lacks := after(refusedDelay)
-	pod, claims := desired.ObjectCacheTrial(set, pods)
 	for _, claim := range claims {
 		if err := p.try(ctx, claim); err != nil {
 			return lacks, fmt.Errorf("create PersistentVolumeClaim %q: %w", claim.Name, err)

@@ -15,6 +15,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/xflops/flame-operator/internal/podstate"
@@ -81,6 +82,7 @@ func render(t *testing.T, o *Objects) []byte {
 func TestATrialOfAnObjectCacheIsThePodThatItsControllerMakes(t *testing.T) {
 	set := &appsv1.StatefulSet{}
 	set.Namespace, set.Name = "ns", "c-object-cache"
+	set.Spec.Replicas = ptr.To(int32(3))
 	set.Spec.Template.Labels = map[string]string{"a": "b"}
 	set.Spec.Template.Spec.Containers = []corev1.Container{{Name: "object-cache"}}
 	set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "objects", Labels: map[string]string{"c": "d"}}}}
@@ -95,4 +97,10 @@ func TestATrialOfAnObjectCacheIsThePodThatItsControllerMakes(t *testing.T) {
 	pod.Labels["a"], claims[0].Labels["c"] = "x", "x"
 	assert.Equal(t, "b", set.Spec.Template.Labels["a"], "the set may be the cache's")
 	assert.Equal(t, "d", set.Spec.VolumeClaimTemplates[0].Labels["c"])
+	pod, claims = ObjectCacheTrial(set, append(others, podstate.Pod{Name: "c-object-cache-1"}))
+	assert.Nil(t, pod, "none is lacking")
+	assert.Nil(t, claims)
+	set.Generation = 2
+	pod, _ = ObjectCacheTrial(set, others)
+	assert.Nil(t, pod, "its controller has yet to look")
 }

@@ -108,9 +108,13 @@ func (b builder) objectCacheTemplate(spec *flamev1alpha1.ObjectCacheSpec) (*core
 }
 
 // ObjectCacheTrial returns what the StatefulSet of an object cache lacks first, much as
-// its controller makes it: a pod, and the claims of that pod. The controller tells only
-// events that it was refused; this is for asking whether it would be.
+// its controller makes it: a pod, and the claims of that pod; nil if it lacks none, or its
+// controller has yet to look. The controller tells only events that it was refused; this
+// is for asking whether it would be.
 func ObjectCacheTrial(set *appsv1.StatefulSet, pods []podstate.Pod) (*corev1.Pod, []*corev1.PersistentVolumeClaim) {
+	if set.Status.ObservedGeneration != set.Generation || max(int(set.Status.Replicas), len(pods)) >= int(*set.Spec.Replicas) {
+		return nil, nil
+	}
 	ordinal := 0
 	exists := func(pod podstate.Pod) bool { return pod.Name == fmt.Sprintf("%s-%d", set.Name, ordinal) }
 	for slices.ContainsFunc(pods, exists) {

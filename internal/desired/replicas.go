@@ -19,10 +19,10 @@ func Replicas(cluster *flamev1alpha1.FlameCluster) int {
 	return int(*cluster.Spec.ExecutorManager.Replicas)
 }
 
-// Rollout resolves how many executor managers may be too many and how many may
+// UpdateLimits resolves how many executor managers may be too many and how many may
 // be missing of a total during an update. If percentages of a small number come to nothing
 // on both sides, one may be missing, since nothing could be replaced otherwise.
-func Rollout(cluster *flamev1alpha1.FlameCluster, total int) (surge, unavailable int, err error) {
+func UpdateLimits(cluster *flamev1alpha1.FlameCluster, total int) (surge, unavailable int, err error) {
 	strategy := cluster.Spec.ExecutorManager.UpdateStrategy
 	if surge, err = intstr.GetScaledValueFromIntOrPercent(&strategy.MaxSurge, total, true); err != nil {
 		return 0, 0, fmt.Errorf("executorManager.updateStrategy.maxSurge: %w", err)

@@ -33,7 +33,7 @@ func TestRollout(t *testing.T) {
 			cluster.Spec.Suspend = test.suspend
 			cluster.Spec.ExecutorManager.UpdateStrategy.MaxSurge = intstr.Parse(test.maxSurge)
 			cluster.Spec.ExecutorManager.UpdateStrategy.MaxUnavailable = intstr.Parse(test.maxMissing)
-			surge, missing, err := Rollout(cluster, Replicas(cluster))
+			surge, missing, err := UpdateLimits(cluster, Replicas(cluster))
 			require.NoError(t, err)
 			assert.Equal(t, test.wantSurge, surge)
 			assert.Equal(t, test.wantMissing, missing)
