@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/xflops/flame-operator/internal/apply"
+	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/internal/stored"
 	"github.com/xflops/flame-operator/test/apiserver"
 )
@@ -53,7 +53,7 @@ func newReach(t *testing.T) *reach {
 	var err error
 	r.cache, err = cache.New(config, options)
 	require.NoError(t, err)
-	require.NoError(t, apply.IndexPods(t.Context(), r.cache))
+	require.NoError(t, pods.IndexByOwner(t.Context(), r.cache))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -87,10 +87,10 @@ func (w *world) operators(to client.WithWatch) client.Client {
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			err := c.List(ctx, list, options...)
-			if pods, ok := list.(*corev1.PodList); ok {
-				*pods = *pods.DeepCopy() // The cache's memory is shared.
-				for i := range pods.Items {
-					w.translate(&pods.Items[i])
+			if shown, ok := list.(*corev1.PodList); ok {
+				*shown = *shown.DeepCopy() // The cache's memory is shared.
+				for i := range shown.Items {
+					w.translate(&shown.Items[i])
 				}
 			}
 			return err

@@ -12,16 +12,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/internal/rollout"
 )
 
 // stepExecutorManagers creates and deletes executor manager pods as planned, and returns
 // those that there are after it.
-func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observation.Latest, wanted *desired.Objects, replicas int, lost map[string]nodes.Loss) (pods, report) {
+func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observation.Latest, wanted *desired.Objects, replicas int, lost map[string]nodes.Loss) (observedPods, report) {
 	const component = flamev1alpha1.ComponentExecutorManager
 	surge, unavailable, err := desired.UpdateLimits(p.cluster, replicas)
 	if err != nil {
@@ -49,7 +49,7 @@ func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observa
 	}
 	// A pod whose creation is in doubt counts in every pass, and nothing but time
 	// tells whether it exists.
-	done = done.join(after(plan.After()), after(p.memory.pods.Recheck(p.cluster.UID)))
+	done = done.join(after(plan.After()), after(p.memory.pods.Recheck()))
 	if len(plan.Create) == 0 && len(plan.Delete) == 0 {
 		return f.executorManagers, done
 	}
@@ -60,29 +60,28 @@ func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observa
 // carryOut deletes what goes in any case, then creates, and deletes what is
 // replaced last: if a creation fails, the failed pod stays as evidence.
 func (p *pass) carryOut(ctx context.Context, objects []*corev1.Pod, wanted *desired.Objects, plan rollout.Plan, lost map[string]nodes.Loss) (report, error) {
-	fleet := p.fleet(flamev1alpha1.ComponentExecutorManager)
 	done := p.ask(ctx, plan.Actions())
-	if err := p.delete(ctx, fleet, objects, plan, lost, false); err != nil {
+	if err := p.delete(ctx, objects, plan, lost, false); err != nil {
 		return done, err
 	}
-	pods := make([]*corev1.Pod, len(plan.Create))
+	created := make([]*corev1.Pod, len(plan.Create))
 	for i, failed := range plan.Create {
 		// All share the template's memory: they are sent, and then overwritten as a whole.
 		pod := *wanted.ExecutorManager
 		setFailures(&pod, failed)
-		pods[i] = &pod
+		created[i] = &pod
 	}
-	switch err := p.memory.pods.Create(ctx, fleet, pods); {
-	case errors.Is(err, apply.ErrOutdated):
+	switch err := p.memory.pods.Create(ctx, p.fleet(flamev1alpha1.ComponentExecutorManager), created); {
+	case errors.Is(err, pods.ErrOutdated):
 		return done.join(after(time.Millisecond)), nil
 	case err != nil:
 		return done, err
 	}
-	return done, p.delete(ctx, fleet, objects, plan, lost, true)
+	return done, p.delete(ctx, objects, plan, lost, true)
 }
 
 // delete deletes the pods that a plan names, those that are replaced or the others.
-func (p *pass) delete(ctx context.Context, fleet apply.Fleet, objects []*corev1.Pod, plan rollout.Plan, lost map[string]nodes.Loss, replaced bool) error {
+func (p *pass) delete(ctx context.Context, objects []*corev1.Pod, plan rollout.Plan, lost map[string]nodes.Loss, replaced bool) error {
 	now := map[string]bool{}
 	for _, deletion := range plan.Delete {
 		if (deletion.Reason == rollout.Replaced) == replaced {
@@ -98,10 +97,10 @@ func (p *pass) delete(ctx context.Context, fleet apply.Fleet, objects []*corev1.
 			drain = append(drain, pod)
 		}
 	}
-	if err := p.memory.pods.Delete(ctx, fleet, drain); err != nil {
+	if err := p.memory.pods.Delete(ctx, drain); err != nil {
 		return err
 	}
-	if err := p.memory.pods.DeleteNow(ctx, fleet, kill); err != nil {
+	if err := p.memory.pods.DeleteNow(ctx, kill); err != nil {
 		return err
 	}
 	for _, pod := range slices.Concat(drain, kill) {

@@ -16,10 +16,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/flame"
 	"github.com/xflops/flame-operator/internal/flame/action"
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/internal/pods"
 )
 
 // Flame is what a pass asks of session managers: what they said last, which
@@ -91,7 +91,7 @@ func (r *FlameClusterReconciler) hurryUp(ctx context.Context, name types.Namespa
 	} else if err == nil && (cluster.DeletionTimestamp.IsZero() || slices.Contains(cluster.Finalizers, metav1.FinalizerOrphanDependents)) {
 		return nil
 	}
-	return apply.NewPods(r.Client, r.Live).Hurry(ctx, name, map[string]string{
+	return pods.Hurry(ctx, r.Client, name, map[string]string{
 		flamev1alpha1.LabelCluster:   name.Name,
 		flamev1alpha1.LabelComponent: flamev1alpha1.ComponentExecutorManager,
 	}, r.Now())

@@ -23,6 +23,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
+	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/internal/rollout"
 	"github.com/xflops/flame-operator/internal/status"
 	"github.com/xflops/flame-operator/internal/stored"
@@ -82,7 +83,7 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	pass := &pass{r: r, cluster: cluster, memory: r.memories.of(req.NamespacedName, cluster.UID, r.begin), now: r.Now()}
+	pass := &pass{r: r, cluster: cluster, memory: r.memories.of(cluster, r.begin), now: r.Now()}
 	r.passes.Add(1)
 	result := pass.run(ctx, problems)
 	r.passes.Add(-1)
@@ -92,11 +93,13 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	return ctrl.Result{RequeueAfter: result.requeueAfter}, result.failed
 }
 
-// begin returns the memory of a cluster that was not seen before.
-func (r *FlameClusterReconciler) begin() *memory {
-	remembered := &memory{applier: apply.New(r.Client, r.Live), pods: apply.NewPods(r.Client, r.Live)}
-	remembered.pods.Now = r.Now
-	return remembered
+// begin returns the memory of a cluster that this operator has not seen before.
+func (r *FlameClusterReconciler) begin(cluster *flamev1alpha1.FlameCluster) *memory {
+	return &memory{
+		uid:     cluster.UID,
+		applier: apply.New(r.Client, r.Live),
+		pods:    pods.New(r.Client, r.Live, r.Now, cluster.Status.ObservedGeneration > 0),
+	}
 }
 
 // forget drops what is remembered of a cluster that is gone.

@@ -24,8 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/test/apiserver"
 	"github.com/xflops/flame-operator/test/clusters"
 )
@@ -176,13 +176,13 @@ func (h *harness) pods(component string) []corev1.Pod {
 	h.Helper()
 	list := &corev1.PodList{}
 	require.NoError(h, h.live.List(h.Context(), list, client.InNamespace(h.namespace)))
-	var pods []corev1.Pod
+	var found []corev1.Pod
 	for _, pod := range list.Items {
 		if component == "" || pod.Labels[flamev1alpha1.LabelComponent] == component {
-			pods = append(pods, pod)
+			found = append(found, pod)
 		}
 	}
-	return pods
+	return found
 }
 
 func (h *harness) executors() []corev1.Pod {
@@ -261,13 +261,13 @@ func (c *cachedClient) catchUp(ctx context.Context) error {
 	}
 	c.pods = list.Items
 	for i := range c.pods {
-		apply.Trim(&c.pods[i])
+		pods.Trim(&c.pods[i])
 	}
 	return nil
 }
 
 func (c *cachedClient) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	pods, ok := list.(*corev1.PodList)
+	shown, ok := list.(*corev1.PodList)
 	if !ok {
 		return c.Client.List(ctx, list, options...)
 	}
@@ -278,13 +278,13 @@ func (c *cachedClient) List(ctx context.Context, list client.ObjectList, options
 	}
 	o := &client.ListOptions{}
 	o.ApplyOptions(options)
-	pods.Items = nil
+	shown.Items = nil
 	for _, pod := range c.pods {
 		owner := metav1.GetControllerOf(&pod)
-		byOwner := o.FieldSelector == nil || owner != nil && o.FieldSelector.Matches(fields.Set{apply.OwnerIndex: string(owner.UID)})
+		byOwner := o.FieldSelector == nil || owner != nil && o.FieldSelector.Matches(fields.Set{pods.OwnerIndex: string(owner.UID)})
 		byLabel := o.LabelSelector == nil || o.LabelSelector.Matches(labels.Set(pod.Labels))
 		if pod.Namespace == o.Namespace && byOwner && byLabel {
-			pods.Items = append(pods.Items, *pod.DeepCopy())
+			shown.Items = append(shown.Items, *pod.DeepCopy())
 		}
 	}
 	return nil

@@ -7,9 +7,12 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/nodes"
+	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/internal/rollout"
 )
 
@@ -19,7 +22,7 @@ type memory struct {
 	uid types.UID
 	// applier and pods know what they did to the cluster's objects and pods.
 	applier *apply.Applier
-	pods    *apply.Pods
+	pods    *pods.Control
 	// absences are those of the nodes that Flame knows and no pod has.
 	absences nodes.Absences
 	// leaving is how the session manager leaves that was seen last.
@@ -34,16 +37,16 @@ type memories struct {
 }
 
 // of returns the memory of a cluster, which begins with begin.
-func (m *memories) of(name types.NamespacedName, uid types.UID, begin func() *memory) *memory {
+func (m *memories) of(cluster *flamev1alpha1.FlameCluster, begin func(*flamev1alpha1.FlameCluster) *memory) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	name := client.ObjectKeyFromObject(cluster)
 	found := m.all[name]
-	if found == nil || found.uid != uid {
+	if found == nil || found.uid != cluster.UID {
 		if m.all == nil {
 			m.all = map[types.NamespacedName]*memory{}
 		}
-		found = begin()
-		found.uid = uid
+		found = begin(cluster)
 		m.all[name] = found
 	}
 	return found

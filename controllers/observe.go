@@ -26,14 +26,14 @@ import (
 type found struct {
 	// sessionManager is the session manager's pod, or nil.
 	sessionManager   *corev1.Pod
-	executorManagers pods
+	executorManagers observedPods
 	// objectCache is the object cache's StatefulSet, or nil.
 	objectCache     *appsv1.StatefulSet
 	objectCachePods []podstate.Pod
 }
 
-// pods are the pods of a component with what is read of each.
-type pods struct {
+// observedPods are the pods of a component with what is read of each.
+type observedPods struct {
 	objects []*corev1.Pod
 	states  []podstate.Pod
 }
@@ -72,9 +72,9 @@ func (p *pass) observe(ctx context.Context) (found, error) {
 	return f, err
 }
 
-func (p *pass) listExecutorManagers(ctx context.Context) (pods, error) {
+func (p *pass) listExecutorManagers(ctx context.Context) (observedPods, error) {
 	objects, err := p.memory.pods.List(ctx, p.fleet(flamev1alpha1.ComponentExecutorManager))
-	return pods{objects, podstate.OfAll(objects, flamev1alpha1.ComponentExecutorManager)}, err
+	return observedPods{objects, podstate.OfAll(objects, flamev1alpha1.ComponentExecutorManager)}, err
 }
 
 func (p *pass) observeObjectCache(ctx context.Context) (*appsv1.StatefulSet, []podstate.Pod, error) {

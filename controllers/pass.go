@@ -11,11 +11,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/autoscale"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/internal/rollout"
 	"github.com/xflops/flame-operator/internal/status"
 )
@@ -96,17 +96,12 @@ func (p *pass) keepRunning(ctx context.Context, f found, latest observation.Late
 func (p *pass) name() types.NamespacedName { return client.ObjectKeyFromObject(p.cluster) }
 
 // fleet names the pods of a component that the cluster itself owns.
-func (p *pass) fleet(component string) apply.Fleet {
+func (p *pass) fleet(component string) pods.Fleet {
 	prefix := naming.SessionManager(p.cluster.Name)
 	if component == flamev1alpha1.ComponentExecutorManager {
 		prefix = naming.ExecutorManagerPrefix(p.cluster.Name)
 	}
-	return apply.Fleet{
-		Owner:      p.cluster,
-		Prefix:     prefix,
-		Labels:     naming.Labels(p.cluster.Name, component),
-		Reconciled: p.cluster.Status.ObservedGeneration > 0,
-	}
+	return pods.Fleet{Owner: p.cluster, Prefix: prefix, Labels: naming.Labels(p.cluster.Name, component)}
 }
 
 // facts puts together what the status is computed from.

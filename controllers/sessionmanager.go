@@ -15,9 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/internal/rollout"
 )
 
@@ -112,7 +112,7 @@ func (p *pass) createSessionManager(ctx context.Context, before *corev1.Pod, wan
 
 // deleteSessionManager returns the pod on its way out.
 func (p *pass) deleteSessionManager(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
-	if err := p.memory.pods.Delete(ctx, p.fleet(flamev1alpha1.ComponentSessionManager), []*corev1.Pod{pod}); err != nil {
+	if err := p.memory.pods.Delete(ctx, []*corev1.Pod{pod}); err != nil {
 		return pod, err
 	}
 	gone := pod.DeepCopy()
@@ -123,7 +123,7 @@ func (p *pass) deleteSessionManager(ctx context.Context, pod *corev1.Pod) (*core
 // setServing puts the session manager's pod into its Service or takes it out,
 // and notes when.
 func (p *pass) setServing(ctx context.Context, pod *corev1.Pod, serving string) error {
-	return p.memory.pods.Relabel(ctx, pod, apply.Metadata{
+	return p.memory.pods.Relabel(ctx, pod, pods.Metadata{
 		Labels:      map[string]string{flamev1alpha1.LabelServing: serving},
 		Annotations: map[string]string{flamev1alpha1.AnnotationWithdrawnAt: p.now.UTC().Format(time.RFC3339Nano)},
 	})

@@ -30,9 +30,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/flame"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/internal/stored"
 	"github.com/xflops/flame-operator/internal/upgradeable"
 )
@@ -103,8 +103,8 @@ func byOwnerOrLabel(ctx context.Context, pod client.Object) []reconcile.Request 
 // only what the operator reads, in the given namespaces or, if there are none, in all.
 func CacheOptions(namespaces []string) cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{flamev1alpha1.LabelManagedBy: naming.ManagedBy})}
-	pods := ours
-	pods.Transform = trimPod
+	trimmed := ours
+	trimmed.Transform = trimPod
 	// Of other namespaces nothing is asked for: there may be no right to it.
 	watched := make(map[string]cache.Config, len(namespaces))
 	for _, namespace := range namespaces {
@@ -117,7 +117,7 @@ func CacheOptions(namespaces []string) cache.Options {
 		// otherwise begin a watch that one bad quantity ends for all.
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                   pods,
+			&corev1.Pod{}:                   trimmed,
 			&corev1.ServiceAccount{}:        ours,
 			&corev1.ConfigMap{}:             ours,
 			&corev1.Service{}:               ours,
@@ -137,7 +137,7 @@ func ClientOptions() client.Options {
 // trimPod is what the cache makes of a pod.
 func trimPod(object any) (any, error) {
 	if pod, ok := object.(*corev1.Pod); ok { // Or a tombstone of a deletion that the informer missed.
-		apply.Trim(pod)
+		pods.Trim(pod)
 	}
 	return object, nil
 }
@@ -151,7 +151,7 @@ func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 	if err != nil {
 		return fmt.Errorf("ask whether security context constraints are served: %w", err)
 	}
-	if err := apply.IndexPods(context.Background(), mgr.GetFieldIndexer()); err != nil {
+	if err := pods.IndexByOwner(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	var upgrades *upgradeable.Condition

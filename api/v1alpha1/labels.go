@@ -35,6 +35,10 @@ const (
 // its last word stands.
 const GateNodeReady = "flame.xflops.io/NodeReady"
 
+// AnnotationApplied holds a hash of what was applied last. A field that is no
+// longer wanted cannot be missed in the object itself; it changes the hash.
+const AnnotationApplied = "flame.xflops.io/applied"
+
 // AnnotationWokenAt says when the controller of an object cache's StatefulSet was woken
 // last, because it may still wait after a refusal that has ended, in RFC 3339.
 const AnnotationWokenAt = "flame.xflops.io/woken-at"

@@ -1,17 +1,11 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apply carries decisions out against the API server: server-side apply
-// of objects, and creation and deletion of pods.
+// Package apply carries decisions out against the API server by server-side apply,
+// and tells what the server's answers mean.
 //
 // It decides nothing. What it adds to a client is restraint: it sends nothing
-// when nothing would change, it touches nothing that belongs to somebody else,
-// and it never makes a pod too many.
-//
-// The one hard idea is the ledger. A cache lags behind the server, and it holds
-// only what carries our labels, which anybody may strip. So of every pod it is
-// remembered what was done to it until the cache agrees, and a pod that the
-// cache does not show is gone only when the server itself says so.
+// when nothing would change, and it touches nothing that belongs to somebody else.
 package apply
 
 import (
@@ -19,7 +13,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,26 +25,22 @@ import (
 // FieldManager is the one name under which the operator writes.
 const FieldManager = "flame-operator"
 
-// Applier applies the objects of clusters.
+// Applier applies the objects of one cluster, one at a time.
 type Applier struct {
 	client client.Client
 	live   client.Reader
 	// pruned remembers which objects that no cache holds were found gone, so that
 	// it need not be asked in every pass. Only we would make them again.
-	pruned sync.Map
+	pruned map[named]bool
 }
 
-// prunedKey names an object that was found gone.
-type prunedKey struct {
-	owner types.UID
-	kind  reflect.Type
-	name  string
-}
+// named names an object of a cluster.
+type named struct{ kind, name string }
 
 // New returns an Applier that reads from the client's cache, and from the API
 // server itself where the cache is not enough.
 func New(cached client.Client, live client.Reader) *Applier {
-	return &Applier{client: cached, live: live}
+	return &Applier{client: cached, live: live, pruned: map[named]bool{}}
 }
 
 // Apply makes an object what its configuration says, and nothing else: what
@@ -80,12 +69,12 @@ func (a *Applier) apply(ctx context.Context, owner client.Object, config runtime
 		return fmt.Errorf("get %s %q: %w", in.kind, in.key.Name, err)
 	}
 	if exists && !mayTake(owner, into) {
-		return newNotOwnedError(in.kind, into)
+		return NewNotOwnedError(in.kind, into)
 	}
 	if exists && in.holds(into) {
 		return nil
 	}
-	a.pruned.Delete(keyOf(owner, into, in.key.Name))
+	delete(a.pruned, named{in.kind, in.key.Name})
 	if err := a.send(ctx, in, into); err != nil {
 		return fmt.Errorf("apply %s %q: %w", in.kind, in.key.Name, err)
 	}
@@ -95,22 +84,28 @@ func (a *Applier) apply(ctx context.Context, owner client.Object, config runtime
 // Annotate writes an annotation on an object, the very one that was looked at. It is for
 // what changes by itself, which no configuration holds.
 func (a *Applier) Annotate(ctx context.Context, object client.Object, name, value string) error {
-	kind, err := a.client.GroupVersionKindFor(object)
-	if err != nil {
-		return fmt.Errorf("annotate %q: %w", object.GetName(), err)
+	if err := PatchMetadata(ctx, a.client, object, metav1.ObjectMeta{Annotations: map[string]string{name: value}}); err != nil {
+		return fmt.Errorf("annotate %s %q: %w", kindOf(object), object.GetName(), err)
 	}
-	patch, err := json.Marshal(map[string]any{"metadata": partial{
-		UID: string(object.GetUID()), Annotations: map[string]string{name: value},
-	}})
+	return nil
+}
+
+// PatchMetadata adds labels and annotations to those of an object, and replaces its
+// owners if there are any in want. The server refuses it for any other object of that
+// name than the very one that was looked at.
+func PatchMetadata(ctx context.Context, to client.Client, object client.Object, want metav1.ObjectMeta) error {
+	kind, err := to.GroupVersionKindFor(object)
 	if err != nil {
-		return fmt.Errorf("annotate %s %q: %w", kind.Kind, object.GetName(), err)
+		return err
+	}
+	want.UID = object.GetUID()
+	patch, err := json.Marshal(metav1.PartialObjectMetadata{ObjectMeta: want})
+	if err != nil {
+		return err
 	}
 	target := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: object.GetName()}}
 	target.SetGroupVersionKind(kind)
-	if err := a.client.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldManager)); err != nil {
-		return fmt.Errorf("annotate %s %q: %w", kind.Kind, object.GetName(), err)
-	}
-	return nil
+	return to.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldManager))
 }
 
 // get reads an object, from the server if the cache does not have it: the cache
@@ -153,10 +148,10 @@ func (a *Applier) send(ctx context.Context, in *intent, into client.Object) erro
 // controlled by the owner. If it does not exist, nothing is sent.
 func (a *Applier) Prune(ctx context.Context, owner, object client.Object) error {
 	key := client.ObjectKey{Namespace: owner.GetNamespace(), Name: object.GetName()}
-	gone := keyOf(owner, object, key.Name)
+	kind := kindOf(object)
 	reader := client.Reader(a.client)
 	if isUncached(object) {
-		if _, known := a.pruned.Load(gone); known {
+		if a.pruned[named{kind, key.Name}] {
 			return nil
 		}
 		reader = a.live
@@ -164,41 +159,30 @@ func (a *Applier) Prune(ctx context.Context, owner, object client.Object) error 
 	err := reader.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(object, owner) {
 		if isUncached(object) {
-			a.pruned.Store(gone, nil)
+			a.pruned[named{kind, key.Name}] = true
 		}
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("get %s %q: %w", gone.kind.Name(), key.Name, err)
+		return fmt.Errorf("get %s %q: %w", kind, key.Name, err)
 	}
 	if !object.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
-	err = remove(ctx, a.client, object, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	err = Remove(ctx, a.client, object, client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if err != nil && !Gone(err) {
-		return fmt.Errorf("delete %s %q: %w", gone.kind.Name(), key.Name, err)
+		return fmt.Errorf("delete %s %q: %w", kind, key.Name, err)
 	}
 	return nil
 }
 
-// Forget drops what is remembered of an owner that is gone.
-func (a *Applier) Forget(owner types.UID) {
-	a.pruned.Range(func(key, _ any) bool {
-		if key.(prunedKey).owner == owner {
-			a.pruned.Delete(key)
-		}
-		return true
-	})
-}
+// kindOf names the kind of an object that has a Go type of its own.
+func kindOf(object client.Object) string { return reflect.TypeOf(object).Elem().Name() }
 
-func keyOf(owner, object client.Object, name string) prunedKey {
-	return prunedKey{owner: owner.GetUID(), kind: reflect.TypeOf(object).Elem(), name: name}
-}
-
-// remove deletes the very object that was looked at. Not found and a conflict
+// Remove deletes the very object that was looked at. Not found and a conflict
 // both say that it is gone, the latter that there is another of its name. An
 // object without a UID, of which nobody knows whether it exists, goes by name.
-func remove(ctx context.Context, writer client.Writer, object client.Object, options ...client.DeleteOption) error {
+func Remove(ctx context.Context, writer client.Writer, object client.Object, options ...client.DeleteOption) error {
 	if uid := object.GetUID(); uid != "" {
 		options = append(options, client.Preconditions{UID: &uid})
 	}

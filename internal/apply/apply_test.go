@@ -19,33 +19,35 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xflops/flame-operator/test/apiserver"
 )
 
 func (b *bench) serviceConfig() *corev1ac.ServiceApplyConfiguration {
-	return corev1ac.Service("x", b.namespace).WithLabels(ours).WithOwnerReferences(reference(b.owner)).
+	return corev1ac.Service("x", b.Namespace).WithLabels(ours).WithOwnerReferences(reference(b.Owner)).
 		WithSpec(corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithSelector(map[string]string{"app": "x"}).WithPorts(
 			corev1ac.ServicePort().WithName("a").WithProtocol(corev1.ProtocolTCP).WithPort(80).WithTargetPort(intstr.FromInt32(8080)),
 			corev1ac.ServicePort().WithName("b").WithProtocol(corev1.ProtocolTCP).WithPort(81).WithTargetPort(intstr.FromInt32(8081))))
 }
 
 func (b *bench) configMapConfig(data map[string]string) *corev1ac.ConfigMapApplyConfiguration {
-	return corev1ac.ConfigMap("x", b.namespace).WithLabels(ours).WithOwnerReferences(reference(b.owner)).WithData(data)
+	return corev1ac.ConfigMap("x", b.Namespace).WithLabels(ours).WithOwnerReferences(reference(b.Owner)).WithData(data)
 }
 
 func (b *bench) secretConfig(value string) *corev1ac.SecretApplyConfiguration {
-	return corev1ac.Secret("x", b.namespace).WithLabels(ours).WithOwnerReferences(reference(b.owner)).
+	return corev1ac.Secret("x", b.Namespace).WithLabels(ours).WithOwnerReferences(reference(b.Owner)).
 		WithData(map[string][]byte{"key": []byte(value)})
 }
 
 func (b *bench) claimConfig(size string) *corev1ac.PersistentVolumeClaimApplyConfiguration {
-	return corev1ac.PersistentVolumeClaim("x", b.namespace).WithLabels(ours).
+	return corev1ac.PersistentVolumeClaim("x", b.Namespace).WithLabels(ours).
 		WithSpec(corev1ac.PersistentVolumeClaimSpec().WithAccessModes(corev1.ReadWriteOnce).
 			WithResources(corev1ac.VolumeResourceRequirements().WithRequests(corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(size)})))
 }
 
 func (b *bench) setConfig() *appsv1ac.StatefulSetApplyConfiguration {
 	app := map[string]string{"app": "x"}
-	return appsv1ac.StatefulSet("x", b.namespace).WithLabels(ours).WithOwnerReferences(reference(b.owner)).
+	return appsv1ac.StatefulSet("x", b.Namespace).WithLabels(ours).WithOwnerReferences(reference(b.Owner)).
 		WithSpec(appsv1ac.StatefulSetSpec().WithReplicas(1).WithServiceName("x").
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(app)).
 			WithTemplate(corev1ac.PodTemplateSpec().WithLabels(app).WithSpec(corev1ac.PodSpec().
@@ -59,7 +61,7 @@ func (b *bench) setConfig() *appsv1ac.StatefulSetApplyConfiguration {
 
 func (b *bench) apply(config runtime.ApplyConfiguration, into client.Object) {
 	b.Helper()
-	require.NoError(b, b.applier.Apply(b.Context(), b.owner, config, into))
+	require.NoError(b, b.applier.Apply(b.Context(), b.Owner, config, into))
 }
 
 func TestASecondApplySendsNothing(t *testing.T) {
@@ -71,26 +73,26 @@ func TestASecondApplySendsNothing(t *testing.T) {
 		wantSecond []string
 	}{
 		"ServiceAccount": {
-			config: corev1ac.ServiceAccount("x", b.namespace).WithLabels(ours).WithOwnerReferences(reference(b.owner)).WithAutomountServiceAccountToken(false),
+			config: corev1ac.ServiceAccount("x", b.Namespace).WithLabels(ours).WithOwnerReferences(reference(b.Owner)).WithAutomountServiceAccountToken(false),
 			into:   &corev1.ServiceAccount{},
 		},
 		"ConfigMap":             {config: b.configMapConfig(map[string]string{"a": "1", "b": ""}), into: &corev1.ConfigMap{}},
 		"Secret":                {config: b.secretConfig("secret"), into: &corev1.Secret{}, wantSecond: []string{"GET x"}},
 		"Service":               {config: b.serviceConfig(), into: &corev1.Service{}},
 		"StatefulSet":           {config: b.setConfig(), into: &appsv1.StatefulSet{}},
-		"PersistentVolumeClaim": {config: b.claimConfig("1024Mi").WithOwnerReferences(reference(b.owner)), into: &corev1.PersistentVolumeClaim{}},
+		"PersistentVolumeClaim": {config: b.claimConfig("1024Mi").WithOwnerReferences(reference(b.Owner)), into: &corev1.PersistentVolumeClaim{}},
 	}
 	for name, object := range objects {
 		t.Run(name, func(t *testing.T) {
-			b.requests.taken()
+			b.Requests.Taken()
 			b.apply(object.config, object.into)
-			assert.Equal(t, []string{"GET x", "PATCH x"}, b.requests.taken())
+			assert.Equal(t, []string{"GET x", "PATCH x"}, b.Requests.Taken())
 			assert.NotEmpty(t, object.into.GetResourceVersion(), "the answer is handed back")
 			assert.NotEmpty(t, object.into.GetUID())
 			version := object.into.GetResourceVersion()
 
 			b.apply(object.config, object.into)
-			assert.Equal(t, object.wantSecond, b.requests.taken())
+			assert.Equal(t, object.wantSecond, b.Requests.Taken())
 			assert.Equal(t, version, object.into.GetResourceVersion(), "what is there is handed back")
 		})
 	}
@@ -119,23 +121,23 @@ func TestWhatOthersChangeComesBack(t *testing.T) {
 		"a secret":               {&corev1.Secret{}, `{"data":{"key":"YQ=="}}`},
 	}
 	configs := map[string]runtime.ApplyConfiguration{
-		"*v1.ConfigMap": b.configMapConfig(map[string]string{"a": "1"}), "*v1.Service": b.serviceConfig(),
-		"*v1.StatefulSet": b.setConfig(), "*v1.Secret": b.secretConfig("secret"),
+		"ConfigMap": b.configMapConfig(map[string]string{"a": "1"}), "Service": b.serviceConfig(),
+		"StatefulSet": b.setConfig(), "Secret": b.secretConfig("secret"),
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			config := configs[kindOf(change.object)]
 			b.apply(config, change.object)
-			b.patch(change.object, change.patch)
-			b.requests.taken()
+			b.Patch(change.object, change.patch)
+			b.Requests.Taken()
 
 			b.apply(config, change.object)
-			assert.Equal(t, 1, b.requests.count("PATCH"), "it is written once")
+			assert.Equal(t, 1, b.Requests.Count("PATCH"), "it is written once")
 			in, err := newIntent(config)
 			require.NoError(t, err)
-			assert.True(t, in.holds(get(b, "x", change.object)), "all of it is back")
+			assert.True(t, in.holds(apiserver.Get(b.Bench, "x", change.object)), "all of it is back")
 			b.apply(config, change.object)
-			assert.Zero(t, b.requests.count("PATCH"), "and then left alone")
+			assert.Zero(t, b.Requests.Count("PATCH"), "and then left alone")
 		})
 	}
 }
@@ -144,20 +146,20 @@ func TestWhatIsNoLongerWantedGoes(t *testing.T) {
 	b := newBench(t)
 	b.apply(b.configMapConfig(map[string]string{"a": "1", "b": "2"}), &corev1.ConfigMap{})
 	b.apply(b.configMapConfig(map[string]string{"a": "1"}), &corev1.ConfigMap{})
-	assert.Equal(t, map[string]string{"a": "1"}, get(b, "x", &corev1.ConfigMap{}).Data)
+	assert.Equal(t, map[string]string{"a": "1"}, apiserver.Get(b.Bench, "x", &corev1.ConfigMap{}).Data)
 }
 
 func TestWhatOthersAddStaysAndCausesNoWrite(t *testing.T) {
 	b := newBench(t)
 	service := &corev1.Service{}
 	b.apply(b.serviceConfig(), service)
-	b.patch(service, `{"metadata":{"labels":{"team":"red"},"annotations":{"note":"n"}},"spec":{"sessionAffinity":"ClientIP"}}`)
+	b.Patch(service, `{"metadata":{"labels":{"team":"red"},"annotations":{"note":"n"}},"spec":{"sessionAffinity":"ClientIP"}}`)
 	service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: "metrics", Port: 90, Protocol: corev1.ProtocolTCP})
-	require.NoError(t, b.users.Update(t.Context(), service))
-	b.requests.taken()
+	require.NoError(t, b.Users.Update(t.Context(), service))
+	b.Requests.Taken()
 
 	b.apply(b.serviceConfig(), service)
-	assert.Empty(t, b.requests.taken())
+	assert.Empty(t, b.Requests.Taken())
 	assert.Len(t, service.Spec.Ports, 3)
 
 	changed := b.serviceConfig()
@@ -169,7 +171,7 @@ func TestWhatOthersAddStaysAndCausesNoWrite(t *testing.T) {
 
 func TestWhatBelongsToOthersIsLeftAlone(t *testing.T) {
 	b := newBench(t)
-	other := b.cluster("c", "99999999-2222-3333-4444-555555555555")
+	other := b.Cluster("c", "99999999-2222-3333-4444-555555555555")
 	tests := map[string]struct {
 		labels    map[string]string
 		owners    []metav1.OwnerReference
@@ -177,27 +179,27 @@ func TestWhatBelongsToOthersIsLeftAlone(t *testing.T) {
 	}{
 		"an object of nobody":                {nil, nil, `ConfigMap "x" already exists and was not made by the operator; delete it or choose another name for the FlameCluster`},
 		"an object of nobody with our label": {ours, nil, `ConfigMap "x" already exists and was not made by the operator; delete it or choose another name for the FlameCluster`},
-		"an object of another cluster":       {ours, controllerRef(other), `ConfigMap "x" already exists and belongs to FlameCluster "c"; delete it or choose another name for the FlameCluster`},
-		"and without our label":              {nil, controllerRef(other), `ConfigMap "x" already exists and belongs to FlameCluster "c"; delete it or choose another name for the FlameCluster`},
+		"an object of another cluster":       {ours, apiserver.ControllerRef(other), `ConfigMap "x" already exists and belongs to FlameCluster "c"; delete it or choose another name for the FlameCluster`},
+		"and without our label":              {nil, apiserver.ControllerRef(other), `ConfigMap "x" already exists and belongs to FlameCluster "c"; delete it or choose another name for the FlameCluster`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			theirs := &corev1.ConfigMap{
-				ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: "x", Labels: test.labels, OwnerReferences: test.owners},
+				ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "x", Labels: test.labels, OwnerReferences: test.owners},
 				Data:       map[string]string{"a": "theirs"},
 			}
-			require.NoError(t, b.users.Create(t.Context(), theirs))
-			t.Cleanup(func() { _ = b.users.Delete(b.Context(), theirs) })
-			b.requests.taken()
+			require.NoError(t, b.Users.Create(t.Context(), theirs))
+			t.Cleanup(func() { _ = b.Users.Delete(b.Context(), theirs) })
+			b.Requests.Taken()
 
-			err := b.applier.Apply(t.Context(), b.owner, b.configMapConfig(map[string]string{"a": "ours"}), &corev1.ConfigMap{})
+			err := b.applier.Apply(t.Context(), b.Owner, b.configMapConfig(map[string]string{"a": "ours"}), &corev1.ConfigMap{})
 			var notOwned *NotOwnedError
 			require.ErrorAs(t, err, &notOwned)
 			assert.EqualError(t, err, test.wantError)
-			assert.Zero(t, b.requests.count("PATCH"))
+			assert.Zero(t, b.Requests.Count("PATCH"))
 
-			require.NoError(t, b.applier.Prune(t.Context(), b.owner, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}))
-			assert.Equal(t, theirs.Data, get(b, "x", &corev1.ConfigMap{}).Data)
+			require.NoError(t, b.applier.Prune(t.Context(), b.Owner, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}))
+			assert.Equal(t, theirs.Data, apiserver.Get(b.Bench, "x", &corev1.ConfigMap{}).Data)
 		})
 	}
 }
@@ -205,21 +207,21 @@ func TestWhatBelongsToOthersIsLeftAlone(t *testing.T) {
 func TestAClaimThatWasRetainedIsAdopted(t *testing.T) {
 	b := newBench(t)
 	claim := &corev1.PersistentVolumeClaim{}
-	require.NoError(t, b.applier.Adopt(t.Context(), b.owner, b.claimConfig("1Gi"), claim))
+	require.NoError(t, b.applier.Adopt(t.Context(), b.Owner, b.claimConfig("1Gi"), claim))
 	uid := claim.UID
 
-	next := b.cluster("c", "99999999-2222-3333-4444-555555555555")
-	b.requests.taken()
+	next := b.Cluster("c", "99999999-2222-3333-4444-555555555555")
+	b.Requests.Taken()
 	require.NoError(t, b.applier.Adopt(t.Context(), next, b.claimConfig("1Gi"), claim))
 	assert.Equal(t, uid, claim.UID)
-	assert.Empty(t, b.requests.taken(), "it is as it shall be")
+	assert.Empty(t, b.Requests.Taken(), "it is as it shall be")
 
 	require.NoError(t, b.applier.Adopt(t.Context(), next, b.claimConfig("1Gi").WithOwnerReferences(reference(next)), claim))
 	assert.True(t, metav1.IsControlledBy(claim, next))
 	require.NoError(t, b.applier.Adopt(t.Context(), next, b.claimConfig("1Gi"), claim))
 	assert.Empty(t, claim.OwnerReferences, "a claim may be let go")
 
-	b.patch(claim, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Thing","name":"t","uid":"1","controller":true}]}}`)
+	b.Patch(claim, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Thing","name":"t","uid":"1","controller":true}]}}`)
 	err := b.applier.Adopt(t.Context(), next, b.claimConfig("1Gi"), claim)
 	assert.EqualError(t, err, `PersistentVolumeClaim "x" already exists and belongs to Thing "t"; delete it or choose another name for the FlameCluster`)
 }
@@ -228,24 +230,24 @@ func TestAnObjectThatWasReplacedMeanwhileIsNotTouched(t *testing.T) {
 	b := newBench(t)
 	old := &corev1.ConfigMap{}
 	b.apply(b.configMapConfig(map[string]string{"a": "1"}), old)
-	require.NoError(t, b.users.Delete(t.Context(), old.DeepCopy()))
-	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: "x"}, Data: map[string]string{"a": "theirs"}}
-	require.NoError(t, b.users.Create(t.Context(), theirs))
+	require.NoError(t, b.Users.Delete(t.Context(), old.DeepCopy()))
+	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "x"}, Data: map[string]string{"a": "theirs"}}
+	require.NoError(t, b.Users.Create(t.Context(), theirs))
 
 	in, err := newIntent(b.configMapConfig(map[string]string{"a": "2"}))
 	require.NoError(t, err)
 	require.Error(t, b.applier.send(t.Context(), in, old.DeepCopy()))
-	require.True(t, apierrors.IsConflict(remove(t.Context(), b.cache, old.DeepCopy())))
-	assert.Equal(t, theirs.Data, get(b, "x", &corev1.ConfigMap{}).Data)
+	require.True(t, apierrors.IsConflict(Remove(t.Context(), b.cache, old.DeepCopy())))
+	assert.Equal(t, theirs.Data, apiserver.Get(b.Bench, "x", &corev1.ConfigMap{}).Data)
 }
 
 func TestPrune(t *testing.T) {
 	b := newBench(t)
 	prune := func(object client.Object) []string {
-		b.requests.taken()
+		b.Requests.Taken()
 		object.SetName("x")
-		require.NoError(t, b.applier.Prune(t.Context(), b.owner, object))
-		return b.requests.taken()
+		require.NoError(t, b.applier.Prune(t.Context(), b.Owner, object))
+		return b.Requests.Taken()
 	}
 	assert.Empty(t, prune(&corev1.ConfigMap{}), "what is missing costs no request")
 	assert.Equal(t, []string{"GET x"}, prune(&corev1.Secret{}), "a Secret, which is in no cache, costs one")
@@ -257,20 +259,4 @@ func TestPrune(t *testing.T) {
 	assert.Equal(t, []string{"GET x", "DELETE x"}, prune(&corev1.Secret{}))
 	assert.Equal(t, []string{"GET x"}, prune(&corev1.Secret{}), "its end is seen once")
 	assert.Empty(t, prune(&corev1.Secret{}))
-
-	b.applier.Forget(b.owner.UID)
-	assert.Equal(t, []string{"GET x"}, prune(&corev1.Secret{}), "nothing is remembered of an owner that is gone")
-}
-
-func kindOf(object client.Object) string {
-	switch object.(type) {
-	case *corev1.ConfigMap:
-		return "*v1.ConfigMap"
-	case *corev1.Service:
-		return "*v1.Service"
-	case *corev1.Secret:
-		return "*v1.Secret"
-	default:
-		return "*v1.StatefulSet"
-	}
 }

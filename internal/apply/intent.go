@@ -14,11 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-)
 
-// AnnotationApplied holds a hash of what was applied last. A field that is no
-// longer wanted cannot be missed in the object itself; it changes the hash.
-const AnnotationApplied = "flame.xflops.io/applied"
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+)
 
 // intent is what an object shall hold, as it is sent.
 type intent struct {
@@ -47,7 +45,7 @@ func newIntent(config runtime.ApplyConfiguration) (*intent, error) {
 		hash:   hex.EncodeToString(sum[:8]),
 		fields: fields,
 	}
-	if err := unstructured.SetNestedField(fields, in.hash, "metadata", "annotations", AnnotationApplied); err != nil {
+	if err := unstructured.SetNestedField(fields, in.hash, "metadata", "annotations", flamev1alpha1.AnnotationApplied); err != nil {
 		return nil, fmt.Errorf("annotate the configuration to apply: %w", err)
 	}
 	return in, nil
@@ -67,7 +65,7 @@ func (in *intent) object(uid types.UID) *unstructured.Unstructured {
 // holds says whether applying the intent would change nothing about an object:
 // it was applied last, and all of it is still there.
 func (in *intent) holds(object client.Object) bool {
-	if object.GetAnnotations()[AnnotationApplied] != in.hash {
+	if object.GetAnnotations()[flamev1alpha1.AnnotationApplied] != in.hash {
 		return false
 	}
 	live, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)

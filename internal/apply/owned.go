@@ -8,6 +8,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
 // NotOwnedError says that an object of a name that we need belongs to somebody
@@ -27,7 +29,8 @@ func (e *NotOwnedError) Error() string {
 	return fmt.Sprintf("%s %q already exists and belongs to %s; delete it or choose another name for the FlameCluster", e.Kind, e.Name, e.Owner)
 }
 
-func newNotOwnedError(kind string, object client.Object) error {
+// NewNotOwnedError returns what to say of an object that belongs to somebody else.
+func NewNotOwnedError(kind string, object client.Object) error {
 	notOwned := &NotOwnedError{Kind: kind, Name: object.GetName()}
 	if controller := metav1.GetControllerOfNoCopy(object); controller != nil {
 		notOwned.Owner = fmt.Sprintf("%s %q", controller.Kind, controller.Name)
@@ -39,7 +42,7 @@ func newNotOwnedError(kind string, object client.Object) error {
 // and has lost its controller since.
 func isOurs(owner, object client.Object) bool {
 	if metav1.GetControllerOfNoCopy(object) == nil {
-		return object.GetAnnotations()[AnnotationApplied] != ""
+		return object.GetAnnotations()[flamev1alpha1.AnnotationApplied] != ""
 	}
 	return metav1.IsControlledBy(object, owner)
 }

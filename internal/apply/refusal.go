@@ -110,6 +110,17 @@ func Gone(err error) bool {
 	return (apierrors.IsNotFound(err) || apierrors.IsConflict(err)) && Refused(err) == nil
 }
 
+// DidNothing reports whether an error is the API server's word that it did nothing. What
+// was asked before a connection broke may have been done.
+func DidNothing(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError || Refused(err) != nil
+}
+
 // longestWhy is how much of what somebody else says is told, in bytes.
 const longestWhy = 512
 

@@ -82,7 +82,7 @@ func TestRefusalsSayWhoRefusesAndWhy(t *testing.T) {
 			require.NotNil(t, refused)
 			assert.Equal(t, `create Pod "c-session-manager": `+c.want, refused.Error())
 			assert.Nil(t, MissingRight(c.err))
-			assert.True(t, isRefusal(c.err), "nothing was created")
+			assert.True(t, DidNothing(c.err), "nothing was created")
 		})
 	}
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apply
+package pods
 
 import (
 	"context"
@@ -33,10 +33,10 @@ func newCached(t *testing.T) *bench {
 		ByObject:         map[client.Object]cache.ByObject{&corev1.Pod{}: ours},
 	})
 	require.NoError(t, err)
-	require.NoError(t, IndexPods(t.Context(), shown))
+	require.NoError(t, IndexByOwner(t.Context(), shown))
 	go func() { assert.NoError(t, shown.Start(t.Context())) }()
 	require.True(t, shown.WaitForCacheSync(t.Context()))
-	b.pods = NewPods(&realClient{Client: b.cache.Client, cache: shown}, b.cache.Client)
+	b.pods = New(&realClient{Client: b.Operators, cache: shown}, b.Operators, time.Now, false)
 	return b
 }
 
@@ -70,13 +70,13 @@ func TestARealCacheNeverShowsAPodTooManyOrTooFew(t *testing.T) {
 			}
 		case 2:
 			for name, pod := range want {
-				require.NoError(t, b.pods.Delete(t.Context(), fleet, []*corev1.Pod{pod}))
+				require.NoError(t, b.pods.Delete(t.Context(), []*corev1.Pod{pod}))
 				delete(want, name)
 				break
 			}
 		case 3:
 			for _, pod := range want {
-				b.patch(pod.DeepCopy(), `{"metadata":{"labels":{"managed-by":null}}}`)
+				b.Patch(pod.DeepCopy(), `{"metadata":{"labels":{"managed-by":null}}}`)
 				break
 			}
 		default:
@@ -87,10 +87,10 @@ func TestARealCacheNeverShowsAPodTooManyOrTooFew(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		pods := b.list(fleet)
-		return len(pods) == len(want) && b.pods.Recheck(b.owner.UID) == 0
+		return len(pods) == len(want) && b.pods.Recheck() == 0
 	}, 10*time.Second, 50*time.Millisecond, "the cache catches up")
 	list := &corev1.PodList{}
-	require.NoError(t, b.users.List(t.Context(), list, client.InNamespace(b.namespace), client.MatchingLabels(ours)))
+	require.NoError(t, b.Users.List(t.Context(), list, client.InNamespace(b.Namespace), client.MatchingLabels(ours)))
 	require.Len(t, list.Items, len(want), "every label is back")
-	require.Zero(t, b.requests.count("PUT"))
+	require.Zero(t, b.Requests.Count("PUT"))
 }

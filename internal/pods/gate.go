@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apply
+package pods
 
 import (
 	"context"
@@ -15,11 +15,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xflops/flame-operator/internal/apply"
 )
 
 // SetGates writes the condition that the readiness gate of each pod asks for, in
 // parallel. Pods that are gone are left out; the first error is returned.
-func (p *Pods) SetGates(ctx context.Context, pods []*corev1.Pod, gate corev1.PodConditionType, open map[string]bool, now time.Time) error {
+func (c *Control) SetGates(ctx context.Context, pods []*corev1.Pod, gate corev1.PodConditionType, open map[string]bool, now time.Time) error {
 	names := slices.Sorted(maps.Keys(open))
 	byName := make(map[string]*corev1.Pod, len(pods))
 	for _, pod := range pods {
@@ -30,13 +32,13 @@ func (p *Pods) SetGates(ctx context.Context, pods []*corev1.Pod, gate corev1.Pod
 		if pod == nil {
 			return nil
 		}
-		return p.setGate(ctx, pod, gate, open[names[i]], now)
+		return c.setGate(ctx, pod, gate, open[names[i]], now)
 	})
 }
 
 // setGate patches one condition, strategically, so that those of the kubelet
 // stay what they are. The server refuses it for another pod of the name.
-func (p *Pods) setGate(ctx context.Context, pod *corev1.Pod, gate corev1.PodConditionType, open bool, now time.Time) error {
+func (c *Control) setGate(ctx context.Context, pod *corev1.Pod, gate corev1.PodConditionType, open bool, now time.Time) error {
 	condition := corev1.PodCondition{Type: gate, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(now)}
 	if open {
 		condition.Status = corev1.ConditionTrue
@@ -49,8 +51,8 @@ func (p *Pods) setGate(ctx context.Context, pod *corev1.Pod, gate corev1.PodCond
 		return fmt.Errorf("set the readiness gate of Pod %q: %w", pod.Name, err)
 	}
 	target := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
-	err = p.client.Status().Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(FieldManager))
-	if err != nil && !Gone(err) {
+	err = c.client.Status().Patch(ctx, target, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(apply.FieldManager))
+	if err != nil && !apply.Gone(err) {
 		return fmt.Errorf("set the readiness gate of Pod %q: %w", pod.Name, err)
 	}
 	return nil

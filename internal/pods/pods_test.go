@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apply
+package pods
 
 import (
 	"net/http"
@@ -15,21 +15,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/test/apiserver"
 )
 
-// fleet is the fleet of a new cluster; known is one of a cluster that an
-// operator reconciled before.
-func (b *bench) fleet() Fleet { return Fleet{Owner: b.owner, Prefix: "c-worker-", Labels: ours} }
-
-func (b *bench) known() Fleet {
-	fleet := b.fleet()
-	fleet.Reconciled = true
-	return fleet
-}
+func (b *bench) fleet() Fleet { return Fleet{Owner: b.Owner, Prefix: "c-worker-", Labels: ours} }
 
 func (b *bench) template() *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Labels: ours, OwnerReferences: controllerRef(b.owner)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Labels: ours, OwnerReferences: apiserver.ControllerRef(b.Owner)},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}},
 	}
 }
@@ -74,21 +67,21 @@ func names(pods []*corev1.Pod) (live, gone []string) {
 // vanish has a pod go as a force-deletion does.
 func (b *bench) vanish(pod *corev1.Pod) {
 	b.Helper()
-	require.NoError(b, b.users.Delete(b.Context(), pod.DeepCopy(), client.GracePeriodSeconds(0)))
+	require.NoError(b, b.Users.Delete(b.Context(), pod.DeepCopy(), client.GracePeriodSeconds(0)))
 }
 
 // bind gives a pod a node, so that its deletion takes its grace period.
 func (b *bench) bind(pod *corev1.Pod) {
 	b.Helper()
 	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "n"}}
-	require.NoError(b, b.users.SubResource("binding").Create(b.Context(), pod.DeepCopy(), binding))
+	require.NoError(b, b.Users.SubResource("binding").Create(b.Context(), pod.DeepCopy(), binding))
 }
 
 func TestPodsGetFreshNamesAndCountBeforeTheCacheShowsThem(t *testing.T) {
 	b := newBench(t)
 	require.Empty(t, b.list(b.fleet()))
 	created := b.create(b.fleet(), 100)
-	assert.Equal(t, 100, b.requests.count(http.MethodPost))
+	assert.Equal(t, 100, b.Requests.Count(http.MethodPost))
 	want, _ := names(created)
 	require.Len(t, slices.Compact(slices.Clone(want)), 100)
 	for _, name := range want {
@@ -99,15 +92,15 @@ func TestPodsGetFreshNamesAndCountBeforeTheCacheShowsThem(t *testing.T) {
 	for _, pod := range b.list(b.fleet()) {
 		assert.Equal(t, corev1.PodSpec{}, pod.Spec, "what is remembered is as small as what the cache holds")
 		assert.Nil(t, pod.ManagedFields)
-		assert.Equal(t, controllerRef(b.owner), pod.OwnerReferences)
+		assert.Equal(t, apiserver.ControllerRef(b.Owner), pod.OwnerReferences)
 	}
-	assert.Positive(t, b.pods.Recheck(b.owner.UID))
+	assert.Positive(t, b.pods.Recheck())
 
 	b.show()
 	live, _ = names(b.list(b.fleet()))
 	assert.Equal(t, want, live, "the cache shows all")
-	assert.Empty(t, b.requests.taken(), "nothing had to be asked")
-	assert.Zero(t, b.pods.Recheck(b.owner.UID))
+	assert.Empty(t, b.Requests.Taken(), "nothing had to be asked")
+	assert.Zero(t, b.pods.Recheck())
 }
 
 func TestAPodThatTheCacheNeverShowedIsAskedForAfterAWhile(t *testing.T) {
@@ -116,13 +109,13 @@ func TestAPodThatTheCacheNeverShowedIsAskedForAfterAWhile(t *testing.T) {
 	b.vanish(created[0])
 	require.Len(t, b.list(b.fleet()), 2)
 	b.clock = b.clock.Add(grace)
-	b.requests.taken()
+	b.Requests.Taken()
 
 	live, _ := names(b.list(b.fleet()))
 	assert.Equal(t, []string{created[1].Name}, live)
-	assert.Equal(t, 2, b.requests.count(http.MethodGet))
+	assert.Equal(t, 2, b.Requests.Count(http.MethodGet))
 	b.list(b.fleet())
-	assert.Empty(t, b.requests.taken(), "not in every pass")
+	assert.Empty(t, b.Requests.Taken(), "not in every pass")
 }
 
 func TestAPodWithStrippedLabelsCountsAndGetsThemBack(t *testing.T) {
@@ -137,19 +130,19 @@ func TestAPodWithStrippedLabelsCountsAndGetsThemBack(t *testing.T) {
 			want, _ := names(created)
 			b.show()
 			b.list(b.fleet())
-			b.patch(created[1].DeepCopy(), patch)
+			b.Patch(created[1].DeepCopy(), patch)
 			b.show()
-			b.requests.taken()
+			b.Requests.Taken()
 
 			live, _ := names(b.list(b.fleet()))
 			assert.Equal(t, want, live)
-			assert.Equal(t, 1, b.requests.count(http.MethodPatch))
-			assert.Equal(t, ours, get(b, created[1].Name, &corev1.Pod{}).Labels)
+			assert.Equal(t, 1, b.Requests.Count(http.MethodPatch))
+			assert.Equal(t, ours, apiserver.Get(b.Bench, created[1].Name, &corev1.Pod{}).Labels)
 
 			b.show()
 			live, _ = names(b.list(b.fleet()))
 			assert.Equal(t, want, live)
-			assert.Empty(t, b.requests.taken())
+			assert.Empty(t, b.Requests.Taken())
 		})
 	}
 }
@@ -161,13 +154,13 @@ func TestAPodThatVanishesIsProvenGoneOnce(t *testing.T) {
 	b.list(b.fleet())
 	b.vanish(created[0])
 	b.show()
-	b.requests.taken()
+	b.Requests.Taken()
 
 	live, _ := names(b.list(b.fleet()))
 	assert.Equal(t, []string{created[1].Name}, live)
-	assert.Equal(t, []string{"GET " + created[0].Name}, b.requests.taken())
+	assert.Equal(t, []string{"GET " + created[0].Name}, b.Requests.Taken())
 	b.list(b.fleet())
-	assert.Empty(t, b.requests.taken())
+	assert.Empty(t, b.Requests.Taken())
 }
 
 func TestAPodIsOnItsWayOutFromTheMomentItsDeletionIsAccepted(t *testing.T) {
@@ -176,7 +169,7 @@ func TestAPodIsOnItsWayOutFromTheMomentItsDeletionIsAccepted(t *testing.T) {
 	b.bind(created[0])
 	b.show()
 	b.list(b.fleet())
-	require.NoError(t, b.pods.Delete(t.Context(), b.fleet(), created[:2]))
+	require.NoError(t, b.pods.Delete(t.Context(), created[:2]))
 	want, _ := names(created[:2])
 
 	_, gone := names(b.list(b.fleet()))
@@ -189,11 +182,11 @@ func TestAPodIsOnItsWayOutFromTheMomentItsDeletionIsAccepted(t *testing.T) {
 	assert.Equal(t, []string{created[0].Name}, gone, "one is gone, the other has its grace period")
 	b.vanish(created[0])
 	b.show()
-	b.requests.taken()
+	b.Requests.Taken()
 	live, gone := names(b.list(b.fleet()))
 	assert.Equal(t, []string{created[2].Name}, live)
 	assert.Empty(t, gone)
-	assert.Empty(t, b.requests.taken(), "its end was expected")
+	assert.Empty(t, b.Requests.Taken(), "its end was expected")
 }
 
 func TestAPodDeletedBeforeTheCacheShowedItDoesNotComeBack(t *testing.T) {
@@ -202,7 +195,7 @@ func TestAPodDeletedBeforeTheCacheShowedItDoesNotComeBack(t *testing.T) {
 	b.show()
 	late := b.cache.pods
 	b.cache.pods = nil
-	require.NoError(t, b.pods.Delete(t.Context(), b.fleet(), created))
+	require.NoError(t, b.pods.Delete(t.Context(), created))
 	_, gone := names(b.list(b.fleet()))
 	assert.Len(t, gone, 1)
 	b.cache.pods = late
@@ -219,33 +212,33 @@ func TestDeletionTouchesNoOtherPodOfThatName(t *testing.T) {
 	b.vanish(created[0])
 	other := b.template()
 	other.Name = created[0].Name
-	require.NoError(t, b.users.Create(t.Context(), other))
-	require.NoError(t, b.pods.Delete(t.Context(), b.fleet(), created), "the one that was meant is gone")
-	get(b, other.Name, &corev1.Pod{})
+	require.NoError(t, b.Users.Create(t.Context(), other))
+	require.NoError(t, b.pods.Delete(t.Context(), created), "the one that was meant is gone")
+	apiserver.Get(b.Bench, other.Name, &corev1.Pod{})
 
 	b.vanish(other)
-	require.NoError(t, b.pods.Delete(t.Context(), b.fleet(), []*corev1.Pod{other}), "so is one that is gone altogether")
+	require.NoError(t, b.pods.Delete(t.Context(), []*corev1.Pod{other}), "so is one that is gone altogether")
 }
 
 func TestOnlyThePodsOfTheOwnerBelongToAFleet(t *testing.T) {
 	b := newBench(t)
 	mine := b.create(b.fleet(), 1)
 	strangers := map[string][]metav1.OwnerReference{
-		"c-worker-aaaaa": controllerRef(b.cluster("c", "99999999-2222-3333-4444-555555555555")),
+		"c-worker-aaaaa": apiserver.ControllerRef(b.Cluster("c", "99999999-2222-3333-4444-555555555555")),
 		"c-worker-bbbbb": nil,
-		"c-other-ccccc":  controllerRef(b.owner),
+		"c-other-ccccc":  apiserver.ControllerRef(b.Owner),
 	}
 	for name, owners := range strangers {
 		pod := b.template()
 		pod.Name, pod.OwnerReferences = name, owners
-		require.NoError(t, b.users.Create(t.Context(), pod))
+		require.NoError(t, b.Users.Create(t.Context(), pod))
 	}
 	b.show()
 	live, _ := names(b.list(b.fleet()))
 	assert.Equal(t, []string{mine[0].Name}, live)
 	b.restart()
-	b.list(b.known())
-	require.NoError(t, b.pods.Create(t.Context(), b.known(), b.templates(1)), "nor are they found")
+	b.list(b.fleet())
+	require.NoError(t, b.pods.Create(t.Context(), b.fleet(), b.templates(1)), "nor are they found")
 }
 
 func TestAFailingServerIsNoProof(t *testing.T) {
@@ -254,15 +247,15 @@ func TestAFailingServerIsNoProof(t *testing.T) {
 	b.show()
 	b.list(b.fleet())
 	b.cache.pods = nil
-	b.requests.intercept = func(*http.Request) (*http.Response, error) { return nil, errLost }
+	b.Requests.Intercept = func(*http.Request) (*http.Response, error) { return nil, apiserver.ErrLost }
 	_, err := b.pods.List(t.Context(), b.fleet())
 	require.ErrorContains(t, err, `get Pod "`+created[0].Name)
-	b.requests.intercept = nil
+	b.Requests.Intercept = nil
 	require.Len(t, b.list(b.fleet()), 1)
 }
 
 func TestTrimmingChangesNoMemoryThatPodsShare(t *testing.T) {
-	template := (&bench{owner: &flamev1alpha1.FlameCluster{}}).template()
+	template := (&bench{Bench: &apiserver.Bench{Owner: &flamev1alpha1.FlameCluster{}}}).template()
 	template.Annotations = map[string]string{"a": "of somebody else", flamev1alpha1.AnnotationFailures: "1"}
 	template.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "c", ImageID: "i"}}
 	before, pod := template.DeepCopy(), *template

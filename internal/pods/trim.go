@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apply
+package pods
 
 import (
 	"slices"
@@ -18,7 +18,7 @@ import (
 // Trim drops of a pod what the operator never reads, which is most of it: the
 // spec but for the node, and what kubelet, network plugins and field managers
 // write for others. Thousands of pods are held, by the cache and, until it shows
-// them, by the ledger. What is kept is named, so that a new field of Kubernetes
+// them, by the expectations. What is kept is named, so that a new field of Kubernetes
 // costs nothing, and texts that many pods have in common are held once. Memory that
 // the pod shares with others stays as it is.
 func Trim(pod *corev1.Pod) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apply
+package pods
 
 import (
 	"net/http"
@@ -15,14 +15,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/rand"
+
+	"github.com/xflops/flame-operator/test/apiserver"
 )
 
 func TestANewClusterNeedsNoSurvey(t *testing.T) {
 	b := newBench(t)
 	b.list(b.fleet())
 	b.create(b.fleet(), 1)
-	b.create(b.known(), 1)
-	assert.Zero(t, b.requests.count(http.MethodGet))
+	b.create(b.fleet(), 1)
+	assert.Zero(t, b.Requests.Count(http.MethodGet))
 }
 
 func TestCreationStartsSlowlyAndStopsWhenItFails(t *testing.T) {
@@ -37,7 +39,7 @@ func TestCreationStartsSlowlyAndStopsWhenItFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			var posts atomic.Int32
-			b.requests.intercept = func(request *http.Request) (*http.Response, error) {
+			b.Requests.Intercept = func(request *http.Request) (*http.Response, error) {
 				if request.Method == http.MethodPost && int(posts.Add(1)) > test.allowed {
 					return answer(http.StatusForbidden, `{"kind":"Status","status":"Failure","reason":"Forbidden","code":403,"message":"exceeded quota"}`), nil
 				}
@@ -67,7 +69,7 @@ func TestACreationSoonAfterOneThatWentWellStartsAtItsPace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.create(b.fleet(), 20)
-			b.requests.intercept = func(request *http.Request) (*http.Response, error) {
+			b.Requests.Intercept = func(request *http.Request) (*http.Response, error) {
 				if request.Method == http.MethodPost {
 					return answer(http.StatusForbidden, `{"kind":"Status","status":"Failure","reason":"Forbidden","code":403}`), nil
 				}
@@ -76,10 +78,10 @@ func TestACreationSoonAfterOneThatWentWellStartsAtItsPace(t *testing.T) {
 			if test.between {
 				require.Error(t, b.pods.Create(t.Context(), b.fleet(), b.templates(1)))
 			}
-			b.requests.taken()
+			b.Requests.Taken()
 			b.clock = b.clock.Add(test.later)
 			require.Error(t, b.pods.Create(t.Context(), b.fleet(), b.templates(60)))
-			assert.Equal(t, test.wantTried, b.requests.count(http.MethodPost))
+			assert.Equal(t, test.wantTried, b.Requests.Count(http.MethodPost))
 		})
 	}
 }
@@ -99,25 +101,25 @@ func TestAPodWhoseCreationIsInDoubtCountsUntilTheServerDeniesIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			if exists {
-				b.requests.lose = func(request *http.Request) bool { return request.Method == http.MethodPost }
+				b.Requests.Lose = func(request *http.Request) bool { return request.Method == http.MethodPost }
 			} else {
-				b.requests.intercept = func(request *http.Request) (*http.Response, error) {
+				b.Requests.Intercept = func(request *http.Request) (*http.Response, error) {
 					if request.Method == http.MethodPost {
-						return nil, errLost
+						return nil, apiserver.ErrLost
 					}
 					return nil, nil
 				}
 			}
-			require.ErrorIs(t, b.pods.Create(t.Context(), b.fleet(), b.templates(4)), errLost)
-			b.requests.intercept = nil
+			require.ErrorIs(t, b.pods.Create(t.Context(), b.fleet(), b.templates(4)), apiserver.ErrLost)
+			b.Requests.Intercept = nil
 			require.Len(t, b.list(b.fleet()), 1, "it counts")
-			assert.Equal(t, 1, b.requests.count(http.MethodPost), "and nothing was asked yet")
-			assert.Equal(t, grace, b.pods.Recheck(b.owner.UID))
+			assert.Equal(t, 1, b.Requests.Count(http.MethodPost), "and nothing was asked yet")
+			assert.Equal(t, grace, b.pods.Recheck())
 
 			b.clock = b.clock.Add(grace)
 			pods := b.list(b.fleet())
 			assert.Equal(t, exists, len(pods) == 1)
-			assert.Equal(t, []string{"GET"}, methods(b.requests.taken()))
+			assert.Equal(t, []string{"GET"}, methods(b.Requests.Taken()))
 			for _, pod := range pods {
 				assert.NotEmpty(t, pod.UID)
 			}
@@ -127,11 +129,11 @@ func TestAPodWhoseCreationIsInDoubtCountsUntilTheServerDeniesIt(t *testing.T) {
 
 func TestAPodInDoubtCanBeDeleted(t *testing.T) {
 	b := newBench(t)
-	b.requests.lose = func(request *http.Request) bool { return request.Method == http.MethodPost }
+	b.Requests.Lose = func(request *http.Request) bool { return request.Method == http.MethodPost }
 	require.Error(t, b.pods.Create(t.Context(), b.fleet(), b.templates(1)))
 	doubtful := b.list(b.fleet())
 	require.Empty(t, doubtful[0].UID)
-	require.NoError(t, b.pods.Delete(t.Context(), b.fleet(), doubtful))
+	require.NoError(t, b.pods.Delete(t.Context(), doubtful))
 	live, gone := names(b.list(b.fleet()))
 	assert.Empty(t, live)
 	assert.Len(t, gone, 1)
@@ -150,7 +152,7 @@ func methods(requests []string) []string {
 func TestANameThatIsTakenIsNotUsedTwice(t *testing.T) {
 	b := newBench(t)
 	tries := 0
-	b.requests.intercept = func(request *http.Request) (*http.Response, error) {
+	b.Requests.Intercept = func(request *http.Request) (*http.Response, error) {
 		if request.Method != http.MethodPost {
 			return nil, nil
 		}
@@ -169,21 +171,21 @@ func TestARestartedOperatorFindsPodsThatNoCacheShows(t *testing.T) {
 	b := newBench(t)
 	created := b.create(b.fleet(), 3)
 	want, _ := names(created)
-	b.patch(created[0].DeepCopy(), `{"metadata":{"labels":null}}`)
+	b.Patch(created[0].DeepCopy(), `{"metadata":{"labels":null}}`)
 	b.show()
 	b.restart()
-	require.Len(t, b.list(b.known()), 2)
-	b.requests.taken()
+	require.Len(t, b.list(b.fleet()), 2)
+	b.Requests.Taken()
 
-	require.ErrorIs(t, b.pods.Create(t.Context(), b.known(), b.templates(1)), ErrOutdated)
-	assert.Equal(t, []string{"GET pods"}, b.requests.taken(), "nothing is created")
-	live, _ := names(b.list(b.known()))
+	require.ErrorIs(t, b.pods.Create(t.Context(), b.fleet(), b.templates(1)), ErrOutdated)
+	assert.Equal(t, []string{"GET pods"}, b.Requests.Taken(), "nothing is created")
+	live, _ := names(b.list(b.fleet()))
 	assert.Equal(t, want, live)
-	assert.Equal(t, ours, get(b, created[0].Name, &corev1.Pod{}).Labels)
+	assert.Equal(t, ours, apiserver.Get(b.Bench, created[0].Name, &corev1.Pod{}).Labels)
 
-	b.requests.taken()
-	b.create(b.known(), 1)
-	assert.Equal(t, []string{"POST pods"}, b.requests.taken(), "it looks only once")
+	b.Requests.Taken()
+	b.create(b.fleet(), 1)
+	assert.Equal(t, []string{"POST pods"}, b.Requests.Taken(), "it looks only once")
 }
 
 func TestANameThatIsTakenByOneOfTheFleetIsNotUsedTwice(t *testing.T) {
@@ -201,10 +203,10 @@ func TestANameThatIsTakenByAnUnknownPodOfTheFleetIsOurOwnDoing(t *testing.T) {
 	rand.Seed(2)
 	ghost := b.template()
 	ghost.Name = "c-worker-" + rand.String(5)
-	require.NoError(t, b.users.Create(t.Context(), ghost))
+	require.NoError(t, b.Users.Create(t.Context(), ghost))
 	rand.Seed(2)
 	b.create(b.fleet(), 1)
-	assert.Equal(t, []string{"POST pods", "GET " + ghost.Name}, b.requests.taken())
+	assert.Equal(t, []string{"POST pods", "GET " + ghost.Name}, b.Requests.Taken())
 	live, _ := names(b.list(b.fleet()))
 	assert.Equal(t, []string{ghost.Name}, live)
 }

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apply
+package pods
 
 import (
 	"context"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // workers is how many requests are under way at the same time for one cluster.
@@ -15,33 +16,18 @@ const workers = 10
 // parallel does n pieces of work, all of them unless the context ends, and
 // returns the first error. One says enough where a hundred would say the same.
 func parallel(ctx context.Context, n int, work func(i int) error) error {
-	var (
-		group sync.WaitGroup
-		once  sync.Once
-		first error
-	)
-	next := make(chan int)
-	for range min(n, workers) {
-		group.Go(func() {
-			for i := range next {
-				if err := work(i); err != nil {
-					once.Do(func() { first = err })
-				}
-			}
-		})
-	}
+	var group errgroup.Group
+	group.SetLimit(workers)
 	for i := range n {
 		if ctx.Err() != nil {
 			break
 		}
-		next <- i
+		group.Go(func() error { return work(i) })
 	}
-	close(next)
-	group.Wait()
-	if first == nil {
-		return ctx.Err()
+	if err := group.Wait(); err != nil {
+		return err
 	}
-	return first
+	return ctx.Err()
 }
 
 // slowly does n pieces of work in batches of first, twice as many and so on, and

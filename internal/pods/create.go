@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apply
+package pods
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xflops/flame-operator/internal/apply"
 )
 
 // ErrOutdated says that pods were found which the list did not show, so that
@@ -36,39 +37,38 @@ const attempts = 5
 // For an owner that was reconciled by an earlier operator, it looks first for
 // pods that the cache does not show. If there are any, it creates nothing and
 // returns ErrOutdated.
-func (p *Pods) Create(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
+func (c *Control) Create(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
 	if len(pods) == 0 {
 		return nil
 	}
-	ledger := p.ledger(fleet)
-	if err := p.survey(ctx, fleet, ledger); err != nil {
+	if err := c.survey(ctx, fleet); err != nil {
 		return err
 	}
-	err := slowly(ctx, ledger.firstBatch(p.Now()), len(pods), func(i int) error {
-		return p.create(ctx, fleet, ledger, pods[i])
+	err := slowly(ctx, c.expected.firstBatch(c.now()), len(pods), func(i int) error {
+		return c.create(ctx, fleet, pods[i])
 	})
-	ledger.tried(len(pods), err, p.Now())
+	c.expected.tried(len(pods), err, c.now())
 	return err
 }
 
 // create creates one pod. A name that is taken may be our own doing, if the
 // answer to an earlier try was lost on its way.
-func (p *Pods) create(ctx context.Context, fleet Fleet, ledger *ledger, pod *corev1.Pod) error {
+func (c *Control) create(ctx context.Context, fleet Fleet, pod *corev1.Pod) error {
 	var err error
 	for range attempts {
 		pod.Name = fleet.Prefix + rand.String(5)
-		if err = p.post(ctx, ledger, pod); !isTaken(err) {
+		if err = c.post(ctx, pod); !isTaken(err) {
 			return err
 		}
-		if ledger.knows(pod.Name) {
+		if c.expected.knows(pod.Name) {
 			continue
 		}
-		existing, getErr := p.getLive(ctx, fleet, pod.Name)
+		existing, getErr := c.getLive(ctx, fleet, pod.Name)
 		if getErr != nil {
 			return getErr
 		}
 		if existing != nil {
-			ledger.proved(existing, p.Now())
+			c.expected.proved(existing, c.now())
 			return nil
 		}
 	}
@@ -77,67 +77,56 @@ func (p *Pods) create(ctx context.Context, fleet Fleet, ledger *ledger, pod *cor
 
 // CreateNamed creates a pod under the name it has. One of that name that exists
 // is no error if it is the fleet's: the next look at it tells what to do.
-func (p *Pods) CreateNamed(ctx context.Context, fleet Fleet, pod *corev1.Pod) error {
-	err := p.post(ctx, p.ledger(fleet), pod)
+func (c *Control) CreateNamed(ctx context.Context, fleet Fleet, pod *corev1.Pod) error {
+	err := c.post(ctx, pod)
 	if !isTaken(err) {
 		return err
 	}
-	_, err = p.Pod(ctx, fleet, pod.Name)
+	_, err = c.Pod(ctx, fleet, pod.Name)
 	return err
 }
 
-// post creates a pod, and enters it in the ledger unless the server has refused
-// it: after a broken connection it may exist.
-func (p *Pods) post(ctx context.Context, ledger *ledger, pod *corev1.Pod) error {
-	err := p.client.Create(ctx, pod, client.FieldOwner(FieldManager))
-	if err == nil {
-		Trim(pod)
-		ledger.created(pod, p.Now())
-		return nil
-	}
-	if !isRefusal(err) {
+// post creates a pod, and expects it unless the server has refused it: after a
+// broken connection it may exist.
+func (c *Control) post(ctx context.Context, pod *corev1.Pod) error {
+	err := c.client.Create(ctx, pod, client.FieldOwner(apply.FieldManager))
+	if err != nil {
+		err = fmt.Errorf("create Pod %q: %w", pod.Name, err)
+		if apply.DidNothing(err) {
+			return err
+		}
 		pod.CreationTimestamp = metav1.Now()
-		Trim(pod)
-		ledger.created(pod, p.Now())
 	}
-	return fmt.Errorf("create Pod %q: %w", pod.Name, err)
+	Trim(pod)
+	c.expected.created(pod, c.now())
+	return err
 }
 
 // isTaken says whether a pod of the name exists already.
-func isTaken(err error) bool { return apierrors.IsAlreadyExists(err) && Refused(err) == nil }
+func isTaken(err error) bool { return apierrors.IsAlreadyExists(err) && apply.Refused(err) == nil }
 
-// isRefusal says whether an error is the server's word that it did nothing.
-func isRefusal(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return false
-	}
-	code := status.Status().Code
-	return code >= http.StatusBadRequest && code < http.StatusInternalServerError || Refused(err) != nil
-}
-
-// survey finds pods of the fleet that neither the cache nor the ledger knows,
-// once: their labels were stripped while no operator ran, or the cache lags
-// behind an operator that ran just before this one.
-func (p *Pods) survey(ctx context.Context, fleet Fleet, ledger *ledger) error {
-	if ledger.surveyed {
+// survey finds pods of the fleet that are neither in the cache nor expected, once:
+// their labels were stripped while no operator ran, or the cache lags behind an
+// operator that ran just before this one.
+func (c *Control) survey(ctx context.Context, fleet Fleet) error {
+	if c.expected.surveyed {
 		return nil
 	}
 	found := 0
 	page := metav1.PartialObjectMetadataList{}
 	page.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
 	for more := true; more; more = page.Continue != "" {
-		if err := p.live.List(ctx, &page, client.InNamespace(fleet.Owner.GetNamespace()), client.Limit(surveyPage), client.Continue(page.Continue)); err != nil {
+		if err := c.live.List(ctx, &page, client.InNamespace(fleet.Owner.GetNamespace()), client.Limit(surveyPage), client.Continue(page.Continue)); err != nil {
 			return fmt.Errorf("list Pods: %w", err)
 		}
 		for i := range page.Items {
 			pod := &page.Items[i]
-			if fleet.has(pod) && pod.DeletionTimestamp == nil && ledger.found(pod.Name, pod.UID) {
+			if fleet.has(pod) && pod.DeletionTimestamp == nil && c.expected.found(pod.Name, pod.UID) {
 				found++
 			}
 		}
 	}
-	ledger.surveyed = true
+	c.expected.surveyed = true
 	if found > 0 {
 		return ErrOutdated
 	}
@@ -146,8 +135,8 @@ func (p *Pods) survey(ctx context.Context, fleet Fleet, ledger *ledger) error {
 
 // Delete deletes pods in parallel. One that is gone already is no error. Of the
 // others as many as possible go, and the first error is returned.
-func (p *Pods) Delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
-	return p.delete(ctx, fleet, pods)
+func (c *Control) Delete(ctx context.Context, pods []*corev1.Pod) error {
+	return c.delete(ctx, pods)
 }
 
 // hurry is the grace period of pods that are not waited for. None at all would
@@ -156,20 +145,19 @@ const hurry = client.GracePeriodSeconds(1)
 
 // DeleteNow deletes pods without the time that they would take to end their work.
 // Those that are on their way out already have theirs cut short.
-func (p *Pods) DeleteNow(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
-	return p.delete(ctx, fleet, pods, hurry)
+func (c *Control) DeleteNow(ctx context.Context, pods []*corev1.Pod) error {
+	return c.delete(ctx, pods, hurry)
 }
 
-func (p *Pods) delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod, options ...client.DeleteOption) error {
-	ledger := p.ledger(fleet)
+func (c *Control) delete(ctx context.Context, pods []*corev1.Pod, options ...client.DeleteOption) error {
 	return parallel(ctx, len(pods), func(i int) error {
 		pod := pods[i]
-		err := remove(ctx, p.client, pod, options...)
+		err := apply.Remove(ctx, c.client, pod, options...)
 		switch {
-		case err != nil && !Gone(err):
+		case err != nil && !apply.Gone(err):
 			return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
 		case !apierrors.IsConflict(err): // Otherwise another pod has its name.
-			ledger.deleted(pod)
+			c.expected.deleted(pod)
 		}
 		return nil
 	})
@@ -178,9 +166,9 @@ func (p *Pods) delete(ctx context.Context, fleet Fleet, pods []*corev1.Pod, opti
 // Hurry deletes the pods of an owner that is gone, found by their labels, without
 // the time that they would take to end their work. Garbage collection would give
 // them that. Pods that were orphaned are nobody's, and stay.
-func (p *Pods) Hurry(ctx context.Context, owner types.NamespacedName, labels map[string]string, now time.Time) error {
+func Hurry(ctx context.Context, cached client.Client, owner types.NamespacedName, labels map[string]string, now time.Time) error {
 	var pods corev1.PodList
-	err := p.client.List(ctx, &pods, client.InNamespace(owner.Namespace), client.MatchingLabels(labels), client.UnsafeDisableDeepCopy)
+	err := cached.List(ctx, &pods, client.InNamespace(owner.Namespace), client.MatchingLabels(labels), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return fmt.Errorf("list Pods: %w", err)
 	}
@@ -193,8 +181,8 @@ func (p *Pods) Hurry(ctx context.Context, owner types.NamespacedName, labels map
 		if pod.DeletionTimestamp != nil && pod.DeletionTimestamp.Sub(now) <= time.Duration(hurry)*time.Second {
 			return nil
 		}
-		err := remove(ctx, p.client, pod, hurry)
-		if err != nil && !Gone(err) {
+		err := apply.Remove(ctx, cached, pod, hurry)
+		if err != nil && !apply.Gone(err) {
 			return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
 		}
 		return nil

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package apply
+package pods
 
 import (
 	"testing"
@@ -15,7 +15,7 @@ import (
 func BenchmarkCreate100Pods(b *testing.B) {
 	bench := newBench(b)
 	for b.Loop() {
-		bench.restart()
+		bench.begin(false)
 		bench.create(bench.fleet(), 100)
 	}
 }
@@ -26,7 +26,7 @@ func BenchmarkBareClientCreates100Pods(b *testing.B) {
 		pods := bench.templates(100)
 		require.NoError(b, parallel(b.Context(), len(pods), func(i int) error {
 			pods[i].GenerateName = "c-worker-"
-			return bench.cache.Client.Create(b.Context(), pods[i])
+			return bench.Operators.Create(b.Context(), pods[i])
 		}))
 	}
 }
