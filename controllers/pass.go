@@ -121,7 +121,6 @@ func (p *pass) facts(r result) status.Facts {
 		Now:              p.now,
 	}
 	if r.wanted != nil {
-		facts.SessionManagerHash = templateHash(r.wanted.SessionManager)
 		facts.ExecutorManagerHash = templateHash(r.wanted.ExecutorManager)
 		facts.ObjectCacheHash = r.wanted.ObjectCacheHash
 	}

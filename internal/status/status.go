@@ -30,9 +30,9 @@ type Facts struct {
 	Cluster *flamev1alpha1.FlameCluster
 	// SessionManager is the session manager's pod, or nil.
 	SessionManager *podstate.Pod
-	// SessionManagerHash and ExecutorManagerHash are what up-to-date pods carry;
-	// empty while the spec is invalid.
-	SessionManagerHash, ExecutorManagerHash string
+	// ExecutorManagerHash is what up-to-date executor managers carry; empty while the
+	// spec is invalid.
+	ExecutorManagerHash string
 	// ExecutorManagers are all executor manager pods.
 	ExecutorManagers []podstate.Pod
 	// ObjectCache is the object cache's StatefulSet, or nil, and ObjectCachePods

@@ -91,7 +91,7 @@ func evicted(p *corev1.Pod) {
 func facts(session *corev1.Pod, pods ...corev1.Pod) Facts {
 	return Facts{
 		SessionManager: sessionManager(session), ExecutorManagers: read(flamev1alpha1.ComponentExecutorManager, pods),
-		SessionManagerHash: "new", ExecutorManagerHash: "new", Now: now,
+		ExecutorManagerHash: "new", Now: now,
 	}
 }
 
