@@ -25,18 +25,20 @@ var verbs = map[action.Verb]func(*Client, context.Context, string) error{
 	action.Cordon:      (*Client).Cordon,
 }
 
-// note is what is known of a cluster after something was done to a node at a time.
+// note returns what is known of a cluster after something was done to a node at a time.
 type note func(known observation.Latest, node string, at time.Time) observation.Latest
 
-// done are the notes of what Flame has done. That a resync was tried is noted before it.
+// done holds the notes of the verbs that Flame has carried out. Do notes the try of a
+// resync before the call.
 var done = map[action.Verb]note{
 	action.Fence:       observation.Latest.Fenced,
 	action.FenceSilent: observation.Latest.Fenced,
 	action.Challenge:   observation.Latest.Challenged,
 }
 
-// Do has the session manager of a cluster do something, and the cluster observed after
-// it. The error is an ErrRefused if nothing was done because Flame has changed since.
+// Do has the session manager of a cluster carry out an action, and has the cluster observed
+// afterwards. The error is an ErrRefused if nothing was done because Flame has changed
+// since the action was decided.
 func (o *Observers) Do(ctx context.Context, name types.NamespacedName, a action.Action) error {
 	c, do := o.find(name), verbs[a.Verb]
 	switch {

@@ -30,10 +30,10 @@ var executorStates = map[flamev1.ExecutorState]observation.ExecutorState{
 	flamev1.ExecutorState_EXECUTOR_STATE_RELEASED:  observation.Released,
 }
 
-// The functions of this file read one message each. The numbers of its fields are
-// those of flamev1/types.proto.
+// The functions of this file read one message each. The field numbers are those of
+// flamev1/types.proto.
 
-// entries reads a list, each entry with a function.
+// entries calls a function for each entry of a list.
 func entries(m *message, read func(f *field) error) error {
 	return m.each(func(f *field) error {
 		if f.number == 1 {
@@ -43,7 +43,7 @@ func entries(m *message, read func(f *field) error) error {
 	})
 }
 
-// The fields of what names an object. Flame fills both with the same.
+// Fields of the metadata of an object. Flame fills both with the same value.
 const byID, byName = 1, 2
 
 func named(m *message, by protowire.Number) (name string, err error) {
@@ -241,7 +241,7 @@ func nodeStateOf(state flamev1.NodeState) observation.NodeState {
 	}
 }
 
-// readResources cuts off what no machine has.
+// readResources caps CPU and memory at what an int64 holds, more than any machine has.
 func readResources(m *message) (r observation.Resources, err error) {
 	err = m.each(func(f *field) error {
 		switch f.number {
@@ -257,7 +257,7 @@ func readResources(m *message) (r observation.Resources, err error) {
 	return r, err
 }
 
-// task is what is asked of a task.
+// task holds what is read of a task.
 type task struct {
 	id      string
 	pending bool
@@ -282,7 +282,7 @@ func readTask(m *message) (task, error) {
 	return t, err
 }
 
-// timeOf turns Flame's milliseconds into a time; zero into none.
+// timeOf returns the time of Flame's milliseconds, and the zero time for 0.
 func timeOf(milliseconds int64) time.Time {
 	if milliseconds == 0 {
 		return time.Time{}

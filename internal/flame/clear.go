@@ -10,20 +10,21 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
 )
 
-// Clear takes the executors that run no task one step off a fenced node whose
-// process has ended, instead of leaving them there for the 30 s of its drain:
-// Flame counts them for the session that needs one most, which gets no others.
+// Clear takes the executors that run no task one step off a fenced node whose process has
+// ended. Without Clear they would stay there for the 30 s of the node's drain, and Flame
+// would count them for the session that needs executors most, which gets no others.
 //
-//   - A Void one is registered in its process's place. It is Idle then, and a
-//     moment later, which is the scheduler's, Binding or Releasing.
-//   - A Binding or Releasing one is unregistered. It has no task yet, or no more.
-//   - An Unbinding one has left its session if Flame names none, or none of whose
-//     tasks runs. It becomes Idle.
+//   - A Void executor is registered in the place of its process. The executor is Idle then,
+//     and Binding or Releasing a moment later, once the scheduler has run.
+//   - A Binding or Releasing executor is unregistered, since it has no task yet, or no
+//     more.
+//   - An Unbinding executor has left its session if Flame names no session, or if none of
+//     the session's tasks runs. The executor becomes Idle.
 //
-// All others stay: a Bound one may run a task, and one that waits cannot be told
-// from it. If the node is not fenced, Clear returns ErrNotFenced.
+// All others stay: a Bound executor may run a task, and cannot be told from one that waits.
+// If the node is not fenced, Clear returns ErrNotFenced.
 //
-// Never clear a node whose process may come back: it would ask for its executors
+// Never clear a node whose process may come back: the process would ask for its executors
 // for ever, without a pause.
 //
 // Flame workaround: clear
@@ -61,8 +62,8 @@ func (p ports) takeOff(ctx context.Context, executor *flamev1.Executor) error {
 	}
 }
 
-// endUnbinding ends an executor's leave of a session none of whose tasks runs.
-// One that is Unbinding is given no task, so what holds now holds from then on.
+// endUnbinding lets an executor finish leaving its session if none of the session's tasks
+// runs. Flame gives an Unbinding executor no task, so the executor has none from then on.
 func (p ports) endUnbinding(ctx context.Context, executor, session string) error {
 	if session != "" {
 		known, err := p.session(ctx, session)

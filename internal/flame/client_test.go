@@ -34,7 +34,7 @@ func target(host string) flame.Target {
 	return flame.Target{Frontend: host + ":8080", Backend: host + ":8081"}
 }
 
-// dial starts a fake that has the given and returns it with a client of it.
+// dial starts a fake that lists an observation, and returns it with a client of it.
 func dial(t *testing.T, o observation.Observation) (*flametest.Server, *flame.Client) {
 	t.Helper()
 	network := flametest.NewNetwork(t)

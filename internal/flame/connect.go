@@ -29,54 +29,54 @@ import (
 )
 
 const (
-	// connectTimeout is how long one connection may take to be made. An address
-	// whose packets are swallowed, as a Service's is for a moment after its pod
-	// has gone, is tried no longer than that.
+	// connectTimeout is how long one connection may take to be made. An address that
+	// swallows packets, as that of a Service does for a moment after its pod has gone, is
+	// tried no longer.
 	connectTimeout = 5 * time.Second
-	// observeTimeout bounds an observation. To list sessions, Flame clones all of
-	// them and their tasks: with ten thousand sessions that takes seconds.
+	// observeTimeout bounds an observation. To list sessions, Flame clones all of them and
+	// their tasks, which takes seconds for ten thousand sessions.
 	observeTimeout = 15 * time.Second
-	// verbTimeout bounds a verb with all its calls. They are small and take
+	// verbTimeout bounds a verb with all its calls. The calls are small and take
 	// milliseconds; a reconciler waits for them.
 	verbTimeout = 5 * time.Second
-	// window is how much may come in that nobody has begun to read. As it is set,
-	// gRPC does not enlarge it.
+	// window is how much may come in before anybody reads it. gRPC does not enlarge a
+	// window that is set.
 	window = 64 << 10
-	// headerSize is the size of the largest header and trailer. The latter has the
-	// words of an error.
+	// headerSize is the size of the largest header and trailer. A trailer has the text of
+	// an error.
 	headerSize = 16 << 10
 )
 
 // Target is where a session manager is, comparable with ==.
 type Target struct {
-	// UID is the FlameCluster's, so that one made anew under the name of another
-	// does not inherit what was known of that.
+	// UID is that of the FlameCluster, so that a new cluster does not inherit what was
+	// known of an old one of its name.
 	UID string
-	// Frontend and Backend are the addresses of its two ports, host:port.
+	// Frontend and Backend are the addresses of the two ports, host:port.
 	Frontend, Backend string
-	// CA is a bundle of certificates in PEM that the server's has to chain to; its
-	// name has to be the host of the address. Without one the connection is not
-	// encrypted, as Flame's is by default. Flame knows no client certificates.
+	// CA is a bundle of certificates in PEM. The certificate of the server has to chain to
+	// one of them and to name the host of the address. Without a CA the connection is not
+	// encrypted, which is Flame's default. Flame knows no client certificates.
 	CA string
 }
 
 // Dialer makes a connection to an address, host:port.
 type Dialer func(ctx context.Context, address string) (net.Conn, error)
 
-// Client speaks with one session manager. It holds no connection: each
-// observation and each verb makes its own. So a cluster at rest costs nothing,
-// and no connection stands to a pod that was replaced.
+// Client speaks with one session manager. Each observation and each verb makes its own
+// connection, so that a cluster at rest costs nothing, and no connection stands to a pod
+// that was replaced.
 type Client struct {
 	target    Target
 	transport credentials.TransportCredentials
 	options   []grpc.DialOption
 	now       func() time.Time
-	// room is what all answers together may take that are larger than small, in bytes.
+	// room is how many bytes the answers that are larger than small may take together.
 	room *semaphore.Weighted
 }
 
-// NewClient returns a client. Without a dialer it dials TCP. It fails only if
-// the target's CA cannot be read.
+// NewClient returns a client, which dials TCP without a dialer. NewClient fails only if the
+// CA of the target cannot be read.
 func NewClient(target Target, dial Dialer, now func() time.Time) (*Client, error) {
 	transport := insecure.NewCredentials()
 	if target.CA != "" {
@@ -105,8 +105,8 @@ func NewClient(target Target, dial Dialer, now func() time.Time) (*Client, error
 	}}, nil
 }
 
-// with does what a verb does, and again with more room as long as an answer needs it.
-// What it had done before that is safe to be done again.
+// with does what a verb does, and again with more room as long as an answer needs more.
+// Repeating what was done before is safe.
 func (c *Client) with(ctx context.Context, work func(context.Context, ports) error) error {
 	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
 	defer cancel()
@@ -117,7 +117,7 @@ func (c *Client) with(ctx context.Context, work func(context.Context, ports) err
 	return err
 }
 
-// withRoom does a piece of work once what is read at the same time leaves room for
+// withRoom does a piece of work as soon as the answers that are being read leave room for
 // answers of a size.
 func (c *Client) withRoom(ctx context.Context, size int, work func(context.Context, ports) error) error {
 	if err := c.room.Acquire(ctx, int64(size)); err != nil {
@@ -128,7 +128,7 @@ func (c *Client) withRoom(ctx context.Context, size int, work func(context.Conte
 }
 
 // within does a piece of work over connections of its own, which are made when they are
-// needed first, with what may come in for it.
+// first needed, and bounds what may come in.
 func (c *Client) within(ctx context.Context, allowed allowance, work func(context.Context, ports) error) error {
 	meter := &meter{allowance: allowed}
 	options := append(slices.Clone(c.options), grpc.WithTransportCredentials(metered{c.transport, meter}))
@@ -167,7 +167,7 @@ func (p ports) get(ctx context.Context, what subject, method string, request pro
 	return p.judge(what, answer, err)
 }
 
-// judge returns why an answer was not read, if it was not.
+// judge returns why an answer was not read, and nil if it was.
 func (p ports) judge(what subject, answer *reading, err error) error {
 	size, announced := sizeOf(err)
 	switch {
@@ -182,7 +182,7 @@ func (p ports) judge(what subject, answer *reading, err error) error {
 	}
 }
 
-// failed says what a call was to do and why it failed.
+// failed returns an error that says what a call was to do and why it failed.
 func failed(err error, format string, arguments ...any) error {
 	why, code := observation.ErrAnswer, status.Code(err)
 	switch {
@@ -198,8 +198,8 @@ func failed(err error, format string, arguments ...any) error {
 	return fmt.Errorf(format+": %w: %s", append(arguments, why, words(err))...)
 }
 
-// answered turns the answer of a call of the backend, which may report an error
-// in a call that succeeded, into an error.
+// answered returns the error of a call of the backend, which may report one in a call that
+// succeeded.
 func answered(result *flamev1.Result, err error, format string, arguments ...any) error {
 	switch {
 	case err != nil:

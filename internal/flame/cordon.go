@@ -11,13 +11,13 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// Cordon has Flame forget a live node without executors, so that none is put on
-// it while its process ends. It returns ErrHoldsExecutors if there are some and
-// ErrNotReady if the node is not Ready; the node is as it was then.
+// Cordon has Flame forget a live node without executors, so that Flame puts none on the
+// node while its process ends. Cordon returns ErrHoldsExecutors if the node has executors
+// and ErrNotReady if the node is not Ready; the node then stays as it was.
 //
-// So that no executor comes in between, the node first registers as one that
-// has nothing, which holds until its next heartbeat, 5 s later at most. If one
-// came all the same, or anything fails, the node is registered as it was.
+// To keep executors away in between, the node first registers as one that has nothing,
+// which holds until its next heartbeat, 5 s later at most. If an executor came all the
+// same, or anything fails, the node is registered as it was.
 //
 // Flame workaround: cordon
 func (c *Client) Cordon(ctx context.Context, node string) error {
@@ -61,9 +61,10 @@ func (p ports) holdsNothing(ctx context.Context, node string) error {
 	return err
 }
 
-// uncordon registers a node as it was, with what it holds now. It has its own
-// time, since the verb's may be over; if it fails, the node's next heartbeat
-// brings back what it has, or its next stream the node itself.
+// uncordon registers a node as it was, with the executors that it holds now. The call has a
+// timeout of its own, since that of the verb may be over. If the call fails, the next
+// heartbeat of the node brings back what it has, or its next stream brings back the node
+// itself.
 func (p ports) uncordon(ctx context.Context, node *flamev1.Node) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verbTimeout)
 	defer cancel()

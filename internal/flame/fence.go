@@ -14,22 +14,22 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// drainCheck is how often a fence looks whether it holds.
+// drainCheck is how often a fence checks whether the node drains.
 const drainCheck = 20 * time.Millisecond
 
-// Fence keeps Flame from using a node whose process is gone, and lets it give
-// the node up 30 s later: then its executors are deleted, their tasks pending,
-// and the node is NotReady. Without it Flame puts an executor on the dead node
-// that starves its session for good; it also heals a node that holds one, and a
-// node that came back as Ready with a new session manager.
+// Fence keeps Flame from using a node whose process is gone, and lets Flame give up the
+// node 30 s later: its executors are deleted, their tasks are pending again, and the node
+// is NotReady. Without a fence Flame puts an executor on the dead node that starves its
+// session for good. Fence also heals a node that holds such an executor, and a node that
+// came back as Ready with a new session manager.
 //
-// The node is registered as one that has nothing, with the executors that Flame
-// lists on it; its stream is opened, sends one heartbeat, and ends. Fence
-// returns when Flame drains the node.
+// The node is registered as one that has nothing, with the executors that Flame lists on
+// it. The node's stream is opened, sends one heartbeat, and ends. Fence returns when Flame
+// drains the node.
 //
-// Never fence a node whose process may be connected: its own stream would be
-// drained with it, and it would stay NotReady. Do not fence one again that
-// drains: that starts its 30 s anew.
+// Never fence a node whose process may be connected: its own stream would be drained with
+// it, and the node would stay NotReady. Do not fence a node that drains: a second fence
+// starts its 30 s anew.
 //
 // Flame workaround: fence
 func (c *Client) Fence(ctx context.Context, node string) error {
@@ -42,10 +42,10 @@ func (c *Client) Fence(ctx context.Context, node string) error {
 	})
 }
 
-// FenceSilent does what Fence does to a node whose process may live but has no
-// connection. It takes nothing from it: if it comes back, it registers and has
-// its executors as before. For a node that has something to give it returns
-// ErrConnected, since its process came back meanwhile.
+// FenceSilent does what Fence does to a node whose process may live but has no connection.
+// The process loses nothing: if it comes back, it registers and has its executors as
+// before. For a Ready node that has something to give, FenceSilent returns ErrConnected,
+// since the process came back meanwhile.
 //
 // Flame workaround: fence-silent
 func (c *Client) FenceSilent(ctx context.Context, node string) error {
@@ -65,8 +65,8 @@ func (p ports) fence(ctx context.Context, node string, held []*flamev1.Executor)
 	if err := p.register(ctx, emptyNode(node), held); err != nil {
 		return err
 	}
-	// Flame leaves its side of the stream open, so it has to be cut off, after
-	// Flame has seen ours end.
+	// Flame leaves its side of the stream open, so the stream has to be cut off, after
+	// Flame has seen our side end.
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
 	if err := p.beatOnce(ctx, node); err != nil {
@@ -75,11 +75,11 @@ func (p ports) fence(ctx context.Context, node string, held []*flamev1.Executor)
 	return p.awaitDrain(ctx, node)
 }
 
-// Challenge has a Ready node's process show that it is connected: the node is
-// registered as it is, but with nothing to give, and the process's next
-// heartbeat, 5 s later at most, says what it has. A node that stays silent has no
-// stream: Flame waits 15 s for a heartbeat. Nothing new is put on it meanwhile.
-// For a node in another state it returns ErrNotReady.
+// Challenge has the process of a Ready node show that it is connected. The node is
+// registered as it is, but with nothing to give, and the next heartbeat of the process, 5 s
+// later at most, says what the node has. A node that stays silent has no stream: Flame
+// waits 15 s for a heartbeat. Flame puts nothing new on the node meanwhile. For a node in
+// another state Challenge returns ErrNotReady.
 //
 // Flame workaround: challenge
 func (c *Client) Challenge(ctx context.Context, node string) error {
@@ -95,7 +95,7 @@ func (c *Client) Challenge(ctx context.Context, node string) error {
 	})
 }
 
-// emptyNode is a node that nothing fits on.
+// emptyNode returns a node that nothing fits on.
 func emptyNode(name string) *flamev1.Node {
 	return &flamev1.Node{
 		Metadata: &flamev1.Metadata{Id: name, Name: name},
@@ -104,7 +104,7 @@ func emptyNode(name string) *flamev1.Node {
 	}
 }
 
-// emptied is a node as it is, but that nothing more fits on it.
+// emptied returns a copy of a node that nothing more fits on.
 func emptied(node *flamev1.Node) *flamev1.Node {
 	empty := proto.CloneOf(node)
 	empty.Status.Capacity, empty.Status.Allocatable = nothing().GetCapacity(), nothing().GetAllocatable()
@@ -120,15 +120,15 @@ func nothing() *flamev1.NodeStatus {
 	}
 }
 
-// beatOnce opens a node's stream, waits until its heartbeat is answered, and
-// ends our side.
+// beatOnce opens a node's stream, waits until Flame answers its heartbeat, and ends our
+// side.
 func (p ports) beatOnce(ctx context.Context, node string) error {
 	stream, err := p.backend.WatchNode(ctx)
 	if err != nil {
 		return failed(err, "open the stream of node %q", node)
 	}
 	heartbeat := &flamev1.NodeHeartbeat{NodeName: node, Status: nothing()}
-	// The reason why it cannot be sent comes with the answer.
+	// Recv returns the reason why the heartbeat cannot be sent.
 	_ = stream.Send(&flamev1.WatchNodeRequest{Heartbeat: heartbeat})
 	for {
 		response, err := stream.Recv()
@@ -165,8 +165,8 @@ func (p ports) awaitDrain(ctx context.Context, node string) error {
 	}
 }
 
-// node is a node: what is known of it, which is nothing if Flame does not list it, and
-// as Flame lists it, since it gets it back.
+// node is what is known of a node, and the node as Flame lists it, since Flame gets it
+// back. Both are empty if Flame does not list the node.
 type node struct {
 	observation.Node
 	listed *flamev1.Node

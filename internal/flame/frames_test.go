@@ -26,7 +26,7 @@ const (
 	endHeaders                                        = 4
 )
 
-// frame is one of the only stream that there is, or of none.
+// frame returns a frame of the only stream that there is, or of none.
 func frame(kind, flags byte, payload []byte) []byte {
 	stream := uint32(1)
 	if kind == settingsFrame || kind == pingFrame {

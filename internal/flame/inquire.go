@@ -12,10 +12,9 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// askLost asks for the lost tasks of a cluster, if it is time. Those who wait for
-// an observation do not wait for it: it has workers of its own, and as it may
-// have Flame send a lot, each cluster is left alone after it for ten times as
-// long as it took.
+// askLost asks for the lost tasks of a cluster, if it is time. Observations do not wait for
+// the answer, as the question has workers of its own. Since Flame may have to send a lot,
+// each cluster is left alone afterwards for ten times as long as the answer took.
 func (o *Observers) askLost(ctx context.Context, name types.NamespacedName) {
 	c, ctx := o.beginAsk(ctx, name)
 	if c == nil {
@@ -26,7 +25,7 @@ func (o *Observers) askLost(ctx context.Context, name types.NamespacedName) {
 	o.endAsk(c, began, err)
 }
 
-// beginAsk returns nothing if it is not time yet.
+// beginAsk returns nil if it is not time yet.
 func (o *Observers) beginAsk(ctx context.Context, name types.NamespacedName) (*cluster, context.Context) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

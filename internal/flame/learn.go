@@ -11,16 +11,16 @@ import (
 
 // known is what is known of a cluster.
 type known struct {
-	// turn is held by who works out what is known next: observations, answers and
-	// verbs of a cluster come at the same time, and none may be forgotten.
+	// turn is held while the next state is worked out: observations, answers and verbs of a
+	// cluster come at the same time, and none may be forgotten.
 	turn sync.Mutex
 	// last is guarded by Observers.mu.
 	last observation.Latest
 }
 
-// learn replaces what is known of a cluster by what follows from it, and has a function
-// called with the lock held that says whether that is news. To work it out may take long,
-// and nobody waits for it but who learns more of the same cluster.
+// learn replaces what is known of a cluster by what follows from it, and then tells a
+// function, with the lock held, whether that is news. The work may take long, and delays
+// only those that learn more of the same cluster.
 func (o *Observers) learn(k *known, next func(observation.Latest) observation.Latest, then func(news bool)) {
 	k.turn.Lock()
 	defer k.turn.Unlock()

@@ -19,14 +19,14 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// LostTasks asks for lost tasks: pending ones of sessions that count none. If a
-// call fails, its session's answer is unclear, and comes with those before it and
-// the error. Nothing is known of a session with an answer that is not small, or with
-// too many tasks.
+// LostTasks asks for lost tasks, which are pending tasks of sessions that count none. If a
+// call fails, LostTasks returns the error with the answers so far, the last of them
+// unclear. Without an error, the answer of a session is unclear if its tasks moved, if
+// there are too many of them, or if something that Flame sent was not small.
 //
-// To list the tasks of a session, Flame sends all of them with their data. So the
-// first question is a small one: tasks are numbered from 1 without a gap, and if
-// there is no task of the number that follows all that are counted, none is lost.
+// To list the tasks of a session, Flame sends all of them with their data. So the first
+// question is a small one: tasks are numbered from 1 without a gap, and none is lost if no
+// task has the number that follows all that are counted.
 func (c *Client) LostTasks(ctx context.Context, asks []observation.Ask) ([]observation.Answer, error) {
 	var answers []observation.Answer
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
@@ -50,15 +50,14 @@ func (c *Client) LostTasks(ctx context.Context, asks []observation.Ask) ([]obser
 // errMoves means that tasks came or moved while they were looked at.
 var errMoves = errors.New("the session's tasks move")
 
-// isUnclear reports whether an error says something of a session, and nothing of the
-// session manager.
+// isUnclear reports whether an error concerns a session, and not the session manager.
 func isUnclear(err error) bool {
 	return errors.Is(err, errMoves) || errors.Is(err, errOutgrown) || errors.Is(err, observation.ErrTooLarge)
 }
 
-// lostTasks lists only if it has to, and takes what it finds for nothing if the
-// counts are not the same before and after it: what is listed has to be of a
-// moment in which none was pending.
+// lostTasks lists tasks only if it has to, and discards the list with errMoves if the
+// counts before and after it differ: the list has to be of a moment in which none was
+// counted as pending.
 func (p ports) lostTasks(ctx context.Context, ask observation.Ask) ([]int64, error) {
 	before, err := p.counted(ctx, ask.Session)
 	switch {
@@ -91,9 +90,9 @@ func (p ports) hasNotMoved(ctx context.Context, before observation.Session) erro
 	return err
 }
 
-// lacksOnly reports whether exactly the known tasks are missing from the counts
-// of a session. One of them is looked at: a session manager that was started anew
-// runs them, and may have lost as many others since.
+// lacksOnly reports whether exactly the known tasks are missing from the counts of a
+// session. A known task is looked at, since a session manager that was started anew runs
+// the known tasks, and may have lost as many others since.
 func (p ports) lacksOnly(ctx context.Context, s observation.Session, known []int64) (bool, error) {
 	last := int64(s.Tasks() + len(known))
 	if more, err := p.task(ctx, s.ID, last+1); err != nil || more != nil || len(known) == 0 {
@@ -106,7 +105,7 @@ func (p ports) lacksOnly(ctx context.Context, s observation.Session, known []int
 	return err == nil && first != nil && first.pending, err
 }
 
-// counted returns errMoves if there is no session of an ID any more.
+// counted returns a session, and errMoves if there is none of an ID any more.
 func (p ports) counted(ctx context.Context, id string) (observation.Session, error) {
 	session, err := p.session(ctx, id)
 	switch {
@@ -118,7 +117,7 @@ func (p ports) counted(ctx context.Context, id string) (observation.Session, err
 	return session, nil
 }
 
-// task returns nil if a session has no task of an ID.
+// task returns a task of a session, and nil if there is none of an ID.
 func (p ports) task(ctx context.Context, session string, id int64) (*task, error) {
 	var found task
 	request := &flamev1.GetTaskRequest{SessionId: session, TaskId: strconv.FormatInt(id, 10)}

@@ -14,14 +14,14 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// Observe lists sessions, then executors, then nodes. Flame has no way to list
-// them as of one moment, so the order matters:
+// Observe lists sessions, then executors, then nodes. Flame cannot list all of them as of
+// one moment, so the order matters:
 //
-//   - A session's running tasks are compared with its executors to tell whether
-//     one waits. An executor that was bound in between makes it look as if one
-//     waited, which is safe; the other order could hide one that waits.
-//   - A node that registers in between has no executor yet, and one whose
-//     executor is listed is missing only if Flame has forgotten it.
+//   - A session's running tasks are compared with its executors to tell whether an executor
+//     waits. An executor that was bound in between seems to wait, which is safe; the other
+//     order could hide an executor that waits.
+//   - A node that registers in between has no executor yet. A node whose executor is listed
+//     is missing only if Flame has forgotten the node.
 func (c *Client) Observe(ctx context.Context) (observation.Observation, error) {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
@@ -35,28 +35,27 @@ func (c *Client) Observe(ctx context.Context) (observation.Observation, error) {
 	return seen.Observation, nil
 }
 
-// look is an observation, or why there is none.
+// look is an observation, or the reason why there is none.
 type look struct {
 	observation.Observation
 	err error
-	// took is how long it took, and size that of its answers, or of one that did not fit;
-	// 0 if they are small.
+	// took is how long the look took. size is the size of its answers, or of one that did
+	// not fit, and 0 if the answers are small.
 	took time.Duration
 	size int
-	// more says that there is none for want of time or room, of which there is more.
+	// more says that the look failed only for want of time or room, of which there is more.
 	more bool
 }
 
 func everySession(observation.Session) bool { return true }
 
 // isAtWork reports whether a session is open, or runs tasks all the same. There may be a
-// hundred times as many others, which closed some time and of which nobody acts on
-// anything.
+// hundred times as many other sessions, which are closed and on which nobody acts.
 func isAtWork(s observation.Session) bool { return s.Open || s.Running > 0 }
 
-// look observes within a time, with answers of a size at most, or with small ones if
-// that is 0. It waits until there is room for them before that. Of sessions that are not
-// wanted only the tasks count.
+// look observes within a time, with answers of a size at most, or with small ones if the
+// size is 0. The time begins when there is room for the answers. Of sessions that are not
+// wanted only the ended tasks count.
 func (c *Client) look(ctx context.Context, size int, within time.Duration, wanted func(observation.Session) bool) look {
 	if size > 0 {
 		if err := c.room.Acquire(ctx, int64(size)); err != nil {
@@ -81,7 +80,7 @@ func (c *Client) look(ctx context.Context, size int, within time.Duration, wante
 	return seen
 }
 
-// after is what is known after an observation.
+// after returns what is known after a look.
 func (l look) after(before observation.Latest) observation.Latest {
 	if l.err != nil {
 		return before.Failed(l.err, l.At)
@@ -128,7 +127,7 @@ func (p ports) sessions(ctx context.Context, o *observation.Observation, wanted 
 	return nil
 }
 
-// executors lists those that are wanted.
+// executors lists the executors that are wanted.
 func (p ports) executors(ctx context.Context, wanted func(observation.Executor) bool) ([]observation.Executor, error) {
 	var executors []observation.Executor
 	err := p.get(ctx, executorList, flamev1.Frontend_ListExecutor_FullMethodName, &flamev1.ListExecutorRequest{}, func(m *message) error {

@@ -19,15 +19,14 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// Observers observe the session managers of all clusters in turn, each at its
-// own interval, with a few workers: a cluster that waits for its turn costs a
-// timer and no goroutine. Those that failed last time have workers of their own,
-// so that a hundred that hang do not hold up one that answers, and so have those
-// that take long to answer, or answer a lot.
+// Observers observe the session managers of all clusters in turn, each at its own interval,
+// with a few workers. A cluster that waits for its turn costs a timer and no goroutine.
+// Clusters that failed last time have workers of their own, so that a hundred that hang do
+// not hold up one that answers. So have clusters that take long to answer, or answer a lot.
 //
-// They know nothing when they start. All methods may be called at any time, and
-// none but the verbs waits for Flame. No lock of all clusters is held while anything
-// is made of what one of them said: that may be a lot.
+// Observers know nothing when they start. All methods may be called at any time, and only
+// Do and Observe wait for Flame. The lock of all clusters is never held while the answers
+// of one cluster are worked through, since they may be large.
 type Observers struct {
 	dial  Dialer
 	clock clock.WithTicker
@@ -36,7 +35,7 @@ type Observers struct {
 
 	// sound, doubtful and heavy hold the clusters whose time has come, or will come.
 	sound, doubtful, heavy queue
-	// room is what all answers together may take that are larger than small, in bytes.
+	// room is how many bytes the answers that are larger than small may take together.
 	room *semaphore.Weighted
 	// asked holds the clusters whose sessions have to be asked for lost tasks.
 	asked workqueue.TypedInterface[types.NamespacedName]
@@ -46,42 +45,43 @@ type Observers struct {
 
 	mu       sync.Mutex
 	clusters map[types.NamespacedName]*cluster
-	// entries is how many are kept of all clusters.
+	// entries is how many entries are kept of all clusters.
 	entries int
 }
 
 type queue = workqueue.TypedDelayingInterface[types.NamespacedName]
 
-// cluster is what Observers hold of one; Observers.mu guards it.
+// cluster is what Observers hold of one cluster; Observers.mu guards it.
 type cluster struct {
 	target   Target
 	client   *Client
 	interval time.Duration
-	// known stays the same when the cluster moves. Entries is how many are kept of it.
+	// known stays the same when the cluster moves. entries is how many entries are kept of
+	// it.
 	known   *known
 	entries int
-	// ended is when the last observation ended, took how long it took, and
-	// failures how many have failed in a row.
+	// ended is when the last observation ended, took is how long it took, and failures is
+	// how many observations have failed in a row.
 	ended    time.Time
 	took     time.Duration
 	failures int
-	// waits is where it waits for its turn, and size that of its answers if they are not
-	// small.
+	// waits is where the cluster waits for its turn. size is the size of its answers if
+	// they are not small.
 	waits queue
 	size  int
-	// due is when the next begins. If woken, it is now.
+	// due is when the next observation begins, or now if woken.
 	due   time.Time
 	woken bool
 	// cancel ends the observation that is under way, if there is one.
 	cancel context.CancelFunc
-	// asksAt is when its sessions may be asked for lost tasks again, and endAsk
-	// ends that while it is under way.
+	// asksAt is when the sessions may be asked for lost tasks again. endAsk ends such a
+	// question while it is under way.
 	asksAt time.Time
 	endAsk context.CancelFunc
 }
 
-// NewObservers returns observers that do nothing before they are started. Without
-// a dialer they dial TCP.
+// NewObservers returns observers that do nothing before they are started, and that dial TCP
+// without a dialer.
 func NewObservers(dial Dialer, clk clock.WithTicker) *Observers {
 	delaying := func() queue {
 		return workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[types.NamespacedName]{Clock: clk})
@@ -97,10 +97,10 @@ func NewObservers(dial Dialer, clk clock.WithTicker) *Observers {
 	}
 }
 
-// Ensure has a cluster observed, from now on, if it is not yet. A target with
-// another UID is another cluster, of which nothing is known; with another
-// address or CA it is the same one in another place. It fails only if the CA
-// cannot be read, and leaves everything as it was then.
+// Ensure has a cluster observed, from now on, if it is not yet. A target with another UID
+// is another cluster, of which nothing is known. A target with another address or CA is the
+// same cluster in another place. Ensure fails only if the CA cannot be read, and then
+// leaves everything as it was.
 func (o *Observers) Ensure(name types.NamespacedName, target Target) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -131,8 +131,8 @@ func (o *Observers) Forget(name types.NamespacedName) {
 	o.drop(name)
 }
 
-// Latest returns what is known of a cluster. It is the zero value, which says
-// that nothing is, for one that is not observed and one that was not yet.
+// Latest returns what is known of a cluster. The zero value says that nothing is known, as
+// of a cluster that is not observed or was not yet.
 func (o *Observers) Latest(name types.NamespacedName) observation.Latest {
 	if c := o.find(name); c != nil {
 		return o.latest(c.known)
@@ -147,8 +147,8 @@ func (o *Observers) find(name types.NamespacedName) *cluster {
 	return o.clusters[name]
 }
 
-// Wake has a cluster observed now, whatever its interval and its failures, and
-// once more if an observation is under way, which may have missed what happened.
+// Wake has a cluster observed now, whatever its interval and its failures. If an
+// observation is under way, which may have missed what happened, another follows.
 func (o *Observers) Wake(name types.NamespacedName) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -157,8 +157,8 @@ func (o *Observers) Wake(name types.NamespacedName) {
 	}
 }
 
-// Observe observes a cluster now, and returns when that is done. It is for those
-// who have not started the observers, and keep the time themselves.
+// Observe observes a cluster now, and returns when that is done. Callers must not have
+// started the observers, and keep the time themselves.
 func (o *Observers) Observe(ctx context.Context, name types.NamespacedName) {
 	o.Wake(name)
 	for o.turn(ctx, name, nil) {
@@ -166,8 +166,8 @@ func (o *Observers) Observe(ctx context.Context, name types.NamespacedName) {
 	}
 }
 
-// SetInterval sets the time between two observations of a cluster, Calm unless
-// set. A shorter one holds from the last observation on.
+// SetInterval sets the time between two observations of a cluster, Calm unless set. A
+// shorter interval holds from the last observation on.
 func (o *Observers) SetInterval(name types.NamespacedName, interval time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -185,12 +185,12 @@ func (o *Observers) SetInterval(name types.NamespacedName, interval time.Duratio
 	}
 }
 
-// Events returns the channel on which a cluster comes when something that
-// matters has changed; see observation.Changed. A cluster that changes while its
-// event waits for the receiver comes once.
+// Events returns the channel on which a cluster comes when something that matters has
+// changed; see observation.Changed. A cluster that changes several times before its event
+// is sent comes once.
 func (o *Observers) Events() <-chan event.GenericEvent { return o.events }
 
-// NeedLeaderElection says that only the leader observes.
+// NeedLeaderElection reports that only the leader observes.
 func (o *Observers) NeedLeaderElection() bool { return true }
 
 func (o *Observers) wake(name types.NamespacedName, c *cluster) {
@@ -204,7 +204,7 @@ func (o *Observers) pause(c *cluster) time.Duration {
 	return pause(c.interval, c.took, c.failures, o.random())
 }
 
-// drop ends what is under way in a cluster, and takes it off the list.
+// drop ends what is under way in a cluster, and takes the cluster off the list.
 func (o *Observers) drop(name types.NamespacedName) {
 	c := o.clusters[name]
 	if c == nil {

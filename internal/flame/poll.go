@@ -19,16 +19,17 @@ import (
 
 const (
 	// soundWorkers is how many session managers that answer are asked at once. An
-	// observation takes a few milliseconds, so that a thousand clusters need few;
+	// observation takes a few milliseconds, so that a thousand clusters need few workers;
 	// more would only hold more answers in memory at the same time.
 	soundWorkers = 24
-	// doubtfulWorkers is how many of those that failed are asked at once. One that
-	// hangs takes a worker for the whole of observeTimeout, and of a hundred of them
-	// each has its turn within a minute.
+	// doubtfulWorkers is how many session managers that failed are asked at once. A session
+	// manager that hangs takes a worker for the whole of observeTimeout, and each of a
+	// hundred that hang has its turn within a minute.
 	doubtfulWorkers = 24
-	// heavyWorkers is how many are asked at once that answer slowly, or a lot.
+	// heavyWorkers is how many session managers that answer slowly, or a lot, are asked at
+	// once.
 	heavyWorkers = 8
-	// askWorkers is how many are asked for lost tasks at once.
+	// askWorkers is how many session managers are asked for lost tasks at once.
 	askWorkers = 2
 )
 
@@ -58,7 +59,7 @@ func (o *Observers) Start(ctx context.Context) error {
 	return nil
 }
 
-// each works off a queue until it is shut down.
+// each works off a queue until the queue is shut down.
 func each(queue workqueue.TypedInterface[types.NamespacedName], do func(types.NamespacedName)) {
 	for {
 		name, shutdown := queue.Get()
@@ -70,8 +71,8 @@ func each(queue workqueue.TypedInterface[types.NamespacedName], do func(types.Na
 	}
 }
 
-// announce waits for the receiver, so that what changes meanwhile is announced
-// after it, and nobody else waits.
+// announce waits for the receiver. Changes that come meanwhile are announced afterwards,
+// and nobody else waits.
 func (o *Observers) announce(ctx context.Context, name types.NamespacedName) {
 	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
 	select {
@@ -80,14 +81,14 @@ func (o *Observers) announce(ctx context.Context, name types.NamespacedName) {
 	}
 }
 
-// turn observes a cluster that has waited for its turn in a queue, and sets the next.
-// It reports whether the cluster has to be observed once more to know anything.
+// turn observes a cluster that has waited for its turn in a queue, and sets the next. The
+// result reports whether the cluster has to be observed once more to know anything.
 func (o *Observers) turn(ctx context.Context, name types.NamespacedName, waited queue) (again bool) {
 	c, ctx := o.begin(ctx, name, waited)
 	if c == nil {
 		return false
 	}
-	// Until its end nobody else changes what is read here.
+	// Nobody else changes these fields until the observation ends.
 	seen := c.client.look(ctx, c.size, o.patience(c), isAtWork)
 	if ctx.Err() != nil { // It was forgotten, moved or all ends.
 		return false
@@ -95,8 +96,8 @@ func (o *Observers) turn(ctx context.Context, name types.NamespacedName, waited 
 	return o.end(name, c, seen)
 }
 
-// begin returns nothing if it is not time yet, an observation is under way, which sees
-// to it that another follows, or the cluster belongs into another queue.
+// begin returns nil if it is not time yet, if an observation is under way, which sees to it
+// that another follows, or if the cluster belongs into another queue.
 func (o *Observers) begin(ctx context.Context, name types.NamespacedName, waited queue) (*cluster, context.Context) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -118,8 +119,8 @@ func (o *Observers) begin(ctx context.Context, name types.NamespacedName, waited
 	return c, ctx
 }
 
-// end takes in an observation, and reports whether another has to follow at once. What
-// follows from it is worked out before anything is locked that others need.
+// end takes in an observation, and reports whether another has to follow at once. The
+// consequences are worked out before anything is locked that others need.
 func (o *Observers) end(name types.NamespacedName, c *cluster, seen look) (again bool) {
 	seen.took = o.clock.Now().Sub(seen.At)
 	if seen.more = o.asksForMore(c, seen); seen.more {
@@ -140,7 +141,7 @@ func (o *Observers) end(name types.NamespacedName, c *cluster, seen look) (again
 	return false
 }
 
-// settle sets the next observation after one.
+// settle sets when the next observation begins.
 func (o *Observers) settle(name types.NamespacedName, c *cluster, seen look) {
 	c.cancel()
 	c.cancel = nil
@@ -161,7 +162,7 @@ func (o *Observers) settle(name types.NamespacedName, c *cluster, seen look) {
 }
 
 // admit makes room for as many entries as are to be kept of a cluster, in place of those
-// that are.
+// that are kept.
 func (o *Observers) admit(name types.NamespacedName, c *cluster, entries int) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -176,13 +177,13 @@ func (o *Observers) admit(name types.NamespacedName, c *cluster, entries int) er
 	return nil
 }
 
-// asksForMore reports whether an observation failed only for want of room or of time,
-// of which there is more where that holds up nobody.
+// asksForMore reports whether an observation failed only for want of room or of time, of
+// which there is more in a queue where the observation holds up nobody.
 func (o *Observers) asksForMore(c *cluster, seen look) bool {
 	return errors.Is(seen.err, errOutgrown) || c.waits == o.sound && errors.Is(seen.err, observation.ErrTimeout)
 }
 
-// judge decides from an observation where the cluster waits for the next, which is now
+// judge decides from an observation where the cluster waits for the next, which begins now
 // if this one asks for more.
 func (o *Observers) judge(c *cluster, seen look) {
 	c.size = seen.size
@@ -200,7 +201,7 @@ func (o *Observers) judge(c *cluster, seen look) {
 	}
 }
 
-// patience is how long an observation of a cluster may take.
+// patience returns how long an observation of a cluster may take.
 func (o *Observers) patience(c *cluster) time.Duration {
 	switch c.waits {
 	case o.sound:

@@ -13,8 +13,8 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// ErrRefused means that a verb did nothing, because what it was meant for is not as it
-// was when that was decided; look again and decide anew. The errors below say why.
+// ErrRefused means that a verb did nothing, because Flame has changed since the verb was
+// decided. The caller has to look again and decide anew. The errors below say why.
 var ErrRefused = errors.New("refused")
 
 var (
@@ -22,7 +22,7 @@ var (
 	ErrNotObserved = refusal("the cluster is not observed")
 	// ErrMayWait means that an executor is not known to run a task.
 	ErrMayWait = refusal("the executor may be waiting for a task, which it would lose")
-	// ErrHoldsExecutors means that a node is not idle.
+	// ErrHoldsExecutors means that a node has executors.
 	ErrHoldsExecutors = refusal("executors are on the node")
 	// ErrNotReady means that a node is not Ready.
 	ErrNotReady = refusal("the node is not Ready")
@@ -30,19 +30,20 @@ var (
 	ErrNotGivenUp = refusal("the node is not given up yet")
 	// ErrConnected means that a node's process has a connection.
 	ErrConnected = refusal("the process of the node is connected")
-	// ErrNotFenced means that a node does not drain with nothing to give.
+	// ErrNotFenced means that a node does not drain with nothing to give, as a fenced node
+	// does.
 	ErrNotFenced = refusal("the node is not fenced")
 )
 
 func refusal(why string) error { return fmt.Errorf("%w: %s", ErrRefused, why) }
 
-// Unbind lets an executor's task end and gives it no further one. With work
-// pending the scheduler binds it again some 70 ms after that, unless its process
+// Unbind lets an executor's task end and gives the executor no further one. With work
+// pending the scheduler binds the executor again some 70 ms after that, unless its process
 // is stopped in between.
 //
-// An executor that waits for a task takes the next one out of Flame's queue and
-// drops it, and a second call forgets the task that runs. So Unbind looks first,
-// and returns ErrMayWait if the executor is not known to run a task.
+// An executor that waits for a task takes the next one out of Flame's queue and drops it,
+// and a second call forgets the task that runs. So Unbind looks first, and returns
+// ErrMayWait if the executor is not known to run a task.
 //
 // Flame workaround: unbind-what-runs
 func (c *Client) Unbind(ctx context.Context, executor string) error {
@@ -58,9 +59,9 @@ func (c *Client) Unbind(ctx context.Context, executor string) error {
 	})
 }
 
-// unbind compares the session with its executors, which have to be the same
-// before and after it was looked at: one that came or went in between would make
-// the count right by accident.
+// unbind compares the session with its executors, which have to be the same before and
+// after the look at the session: an executor that came or went in between would make the
+// count right by accident.
 func (p ports) unbind(ctx context.Context, e observation.Executor) error {
 	colleague := func(other observation.Executor) bool { return other.Session == e.Session }
 	before, err := p.executors(ctx, colleague)
@@ -83,7 +84,7 @@ func (p ports) unbind(ctx context.Context, e observation.Executor) error {
 	return answered(result, err, "unbind executor %q", e.ID)
 }
 
-// session returns the error of the call as it is.
+// session returns a session, or the error of the call as it is.
 func (p ports) session(ctx context.Context, id string) (session observation.Session, err error) {
 	request := &flamev1.GetSessionRequest{SessionId: id}
 	err = p.get(ctx, oneSession, flamev1.Frontend_GetSession_FullMethodName, request, func(m *message) (err error) {
@@ -93,10 +94,10 @@ func (p ports) session(ctx context.Context, id string) (session observation.Sess
 	return session, err
 }
 
-// Release lets Flame forget a node that it has given up. It forgets neither the
-// node's executors nor their tasks, and orphans both if it comes too early: so
-// it returns ErrNotGivenUp or ErrHoldsExecutors as long as there is anything to
-// orphan. Nothing happens to a node that is forgotten already.
+// Release lets Flame forget a node that it has given up. Flame forgets neither the node's
+// executors nor their tasks, and orphans both if Release comes too early: so Release
+// returns ErrNotGivenUp or ErrHoldsExecutors as long as there is anything to orphan.
+// Nothing happens to a node that is forgotten already.
 //
 // Flame workaround: release
 func (c *Client) Release(ctx context.Context, node string) error {
@@ -121,10 +122,10 @@ func (p ports) release(ctx context.Context, node string) error {
 	return answered(result, err, "release node %q", node)
 }
 
-// Resync registers a Ready node once more as Flame lists it, so that Flame sends
-// it all its executors again. That heals an executor that stays Void because the
-// first message after a reconnect was lost. For a node in another state it
-// returns ErrNotReady: to register it would end its drain.
+// Resync registers a Ready node once more as Flame lists it, so that Flame sends it all its
+// executors again. A resync heals an executor that stays Void because the first message
+// after a reconnect was lost. For a node in another state Resync returns ErrNotReady, since
+// to register the node would end its drain.
 //
 // Flame workaround: resync
 func (c *Client) Resync(ctx context.Context, node string) error {

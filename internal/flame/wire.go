@@ -24,12 +24,11 @@ type codec struct{ encoding.CodecV2 }
 
 var asProto = codec{encoding.GetCodecV2(grpcproto.Name)}
 
-// reading is what an answer is read with. gRPC keeps the words of an error and not
-// the error.
+// reading reads an answer and keeps the error, since gRPC keeps only its text.
 type reading struct {
 	read func(m *message) error
 	err  error
-	// size is that of the answer.
+	// size is the size of the answer.
 	size int
 }
 
@@ -46,10 +45,10 @@ func (c codec) Unmarshal(data mem.BufferSlice, into any) error {
 	return r.err
 }
 
-// message is a message of an answer, or a part of one, that is read from the buffers
-// in which it came in. Nothing is made of what nobody asks for: a session's common
-// data, which may be most of an answer, is passed over. The generated types would hold
-// it, and of entries of a few bytes a hundred times as much as came in.
+// message is a message of an answer, or a part of one, that is read from the buffers in
+// which it came in. Fields that nobody asks for are passed over, such as a session's common
+// data, which may be most of an answer. The generated types would hold the data, and for
+// entries of a few bytes would take a hundred times as much as came in.
 type message struct {
 	from *mem.Reader
 	left int
@@ -62,8 +61,8 @@ type field struct {
 	value  uint64
 }
 
-// each has a function look at every field of a message. What it leaves of one is
-// passed over.
+// each has a function look at every field of a message, and passes over what the function
+// leaves of it.
 func (m *message) each(look func(f *field) error) error {
 	var f field // One for all: a hostile message has millions.
 	for m.left > 0 {
@@ -123,12 +122,13 @@ func (f *field) fill(buffer []byte) []byte {
 	return buffer[:read]
 }
 
-// inside returns a message that was read as it is.
+// inside returns a message of bytes that were read before.
 func inside(raw []byte) *message {
 	return &message{from: mem.BufferSlice{mem.SliceBuffer(raw)}.Reader(), left: len(raw)}
 }
 
-// decode makes what was read of a part into a generated type, if it is all of it.
+// decode makes the bytes that were read of a part into a generated type, if they are all of
+// it.
 func (f *field) decode(raw []byte, into proto.Message) error {
 	if f.left > 0 || proto.Unmarshal(raw, into) != nil {
 		return errUnreadable
@@ -136,7 +136,7 @@ func (f *field) decode(raw []byte, into proto.Message) error {
 	return nil
 }
 
-// name reads the name of something that is acted on, so that it has to be whole.
+// name reads the name of something that is acted on, which has to be whole.
 func (f *field) name() (string, error) {
 	if f.left > nameSize {
 		return "", &observation.TooLarge{What: fmt.Sprintf("one of its names has more than %d bytes", nameSize), Cure: "give sessions shorter IDs"}
@@ -149,7 +149,7 @@ func (f *field) name() (string, error) {
 	return string(read), nil
 }
 
-// text reads what only people read, and no more than the length of a name.
+// text reads what only people read, and no more of it than the length of a name.
 func (f *field) text() string {
 	var buffer [nameSize]byte
 	return strings.ToValidUTF8(string(f.fill(buffer[:])), "")

@@ -108,7 +108,7 @@ func (w *world) quiet(d time.Duration) {
 	assert.False(w.t, again(before, w.Latest(named("c"))), "it is asked again within %s", d)
 }
 
-// again says whether there was another try, whatever came of it.
+// again reports whether there was another try, whatever came of it.
 func again(a, b observation.Latest) bool {
 	return a.Observation != b.Observation || a.Err != b.Err //nolint:errorlint // Another try has another error.
 }
@@ -117,7 +117,7 @@ func named(host string) types.NamespacedName {
 	return types.NamespacedName{Namespace: "ns", Name: host}
 }
 
-// observe starts a fake with the given and has it observed once.
+// observe starts a fake that lists an observation, and has it observed once.
 func (w *world) observe(host string, o observation.Observation) *flametest.Server {
 	w.t.Helper()
 	server := w.network.Serve(host)

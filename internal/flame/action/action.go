@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package action says in values what a session manager can be asked to do: whoever
-// plans makes Actions, and internal/flame does them, having looked again just before.
+// Package action has values for what a session manager can be asked to do. Planners make
+// Actions, and internal/flame carries them out after looking again just before.
 package action
 
 import "time"
@@ -10,11 +10,11 @@ import "time"
 // Verb is what is to be done.
 type Verb string
 
-// The verbs. The methods of internal/flame's Client tell what each does to a node, or to
-// an executor.
+// The verbs. The methods of internal/flame's Client tell what each does to a node or to an
+// executor.
 const (
-	// Fence lets Flame give up a node whose process has ended, and FenceSilent one whose
-	// process may live, without a connection.
+	// Fence lets Flame give up a node whose process has ended, and FenceSilent a node whose
+	// process may live without a connection.
 	Fence       Verb = "Fence"
 	FenceSilent Verb = "FenceSilent"
 	// Clear takes executors without a task off a fenced node.
@@ -31,11 +31,11 @@ const (
 	Cordon Verb = "Cordon"
 )
 
-// Action is a verb with the node, or the executor by its ID, for which it is meant.
+// Action is a verb and its target: the name of a node, or the ID of an executor.
 type Action struct {
 	Verb   Verb
 	Target string
-	// Within is for how long it is safe, from when it was decided; zero if time makes no
-	// difference.
+	// Within is for how long the action is safe, counted from its decision; zero if time
+	// makes no difference.
 	Within time.Duration
 }

@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package flametest fakes session managers in memory, for tests of what speaks
-// with them. A fake lists what it is given, does to that what Flame does when a
-// node registers, drains or is forgotten, and notes who asked for it; it can
-// refuse, hang or be slow. It schedules nothing and keeps no times: for those
-// there is test/standin.
+// Package flametest fakes session managers in memory, for tests of their clients. A fake
+// lists what it is given, changes that as Flame does when a node registers, drains or is
+// forgotten, and notes which calls asked for it. A fake can refuse, hang or be slow. Fakes
+// schedule nothing and keep no times; test/standin does.
 package flametest
 
 import (
@@ -48,12 +47,12 @@ func (n *Network) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return listener.DialContext(ctx)
 }
 
-// Serve starts a fake that all these hosts lead to, at the ports that clusters have.
+// Serve starts a fake that all the given hosts lead to, at the ports that clusters have.
 func (n *Network) Serve(hosts ...string) *Server {
 	return n.serve(insecure.NewCredentials(), hosts)
 }
 
-// ServeTLS starts a fake that proves who it is, and encrypts.
+// ServeTLS starts a fake that proves its identity, and encrypts.
 func (n *Network) ServeTLS(certificate *tls.Certificate, hosts ...string) *Server {
 	return n.serve(credentials.NewServerTLSFromCert(certificate), hosts)
 }
@@ -70,7 +69,7 @@ func (n *Network) serve(transport credentials.TransportCredentials, hosts []stri
 	return s
 }
 
-// lead has hosts lead to what listens at the ports that clusters have.
+// lead has hosts lead to listeners at the ports that clusters have.
 func (n *Network) lead(hosts []string, frontend, backend *bufconn.Listener) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

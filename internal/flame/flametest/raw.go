@@ -16,12 +16,12 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// Answer is what a server answers a call of a method with: messages as they are on the
-// wire, which it sends by SendMsg as []byte, and an error.
+// Answer answers a call of a method: with messages as they are on the wire, which it sends
+// by SendMsg as []byte, and an error.
 type Answer func(method string, stream grpc.ServerStream) error
 
-// ServeRaw starts a server that all these hosts lead to, and that answers anything, as
-// any image may that somebody names as session manager.
+// ServeRaw starts a server that all the given hosts lead to, and that answers anything, as
+// may any image that is named as session manager.
 func (n *Network) ServeRaw(answer Answer, hosts ...string) {
 	handle := func(_ any, stream grpc.ServerStream) error {
 		method, _ := grpc.MethodFromServerStream(stream)
@@ -34,8 +34,8 @@ func (n *Network) ServeRaw(answer Answer, hosts ...string) {
 	n.lead(hosts, listener, listener)
 }
 
-// ServeConnections has a function serve each connection to these hosts, byte by byte. It
-// has to return when the connection is closed.
+// ServeConnections has a function serve each connection to the given hosts, byte by byte.
+// The function has to return when the connection is closed.
 func (n *Network) ServeConnections(serve func(net.Conn), hosts ...string) {
 	listener := bufconn.Listen(64 << 10)
 	var group sync.WaitGroup

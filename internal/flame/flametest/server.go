@@ -22,7 +22,7 @@ type Call struct {
 	Name string
 	// Allocatable is what a node that registers has to give.
 	Allocatable observation.Resources
-	// Executors are the IDs of those that a node registers with.
+	// Executors are the IDs of the executors that a node registers with.
 	Executors []string
 }
 
@@ -36,8 +36,8 @@ type Server struct {
 	inFlight int
 	peak     int
 
-	// err, if any, is what every call answers; delay is how long each takes;
-	// released is closed when calls need no longer hang.
+	// err, if any, is the answer to every call; delay is how long each call takes; released
+	// is closed when calls need no longer hang.
 	err      error
 	delay    time.Duration
 	released chan struct{}
@@ -76,16 +76,16 @@ func (s *Server) State() observation.Observation {
 	return o
 }
 
-// LoseTasks gives a session tasks that are pending and not counted, as an executor
-// leaves them that was unbound while it waited. They are all that it has lost.
+// LoseTasks gives a session tasks that are pending and not counted, as left by an executor
+// that was unbound while it waited. The session has lost no others.
 func (s *Server) LoseTasks(session string, ids ...int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost[session] = ids
 }
 
-// GiveUp does what Flame does 30 s after a node began to drain: its executors go,
-// their tasks are pending again, and it is NotReady. A node that came back
+// GiveUp does what Flame does 30 s after a node began to drain: the executors of the node
+// go, their tasks are pending again, and the node is NotReady. A node that came back
 // meanwhile keeps everything.
 func (s *Server) GiveUp(node string) {
 	s.mu.Lock()
@@ -146,17 +146,17 @@ func (s *Server) Answer() {
 	}
 }
 
-// BeforeCall has a function run before each call takes effect,
-// for what happens at the worst moment. It may change the server.
+// BeforeCall has a function run before each call takes effect, for what happens at the
+// worst moment. The function may change the server.
 func (s *Server) BeforeCall(f func(verb string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.before = f
 }
 
-// Intercept has a function stand between each call of the backend and what it
-// does. It may leave that out, or do it and hide how it went: the caller is told
-// what the function returns. In WatchNode it is the node's heartbeat.
+// Intercept has a function stand between each call of the backend and its effect. The
+// function may leave out the effect, or hide how it went: the caller is told what the
+// function returns. In WatchNode the call is the node's heartbeat.
 func (s *Server) Intercept(f func(call Call, effect func() error) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -68,8 +68,8 @@ func (f *frontend) GetSession(_ context.Context, req *flamev1.GetSessionRequest)
 	return nil, status.Errorf(codes.NotFound, "%s", req.GetSessionId())
 }
 
-// tasks returns a session's tasks by their IDs, which begin with 1: lost ones
-// where they are, and those that are counted around them.
+// tasks returns a session's tasks by their IDs, which begin with 1: lost tasks have the IDs
+// that they were given, and counted tasks the others.
 func (f *frontend) tasks(ctx context.Context, session string) ([]*flamev1.Task, error) {
 	ssn, err := f.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: session})
 	if err != nil {
@@ -274,7 +274,7 @@ func (b *backend) executor(verb, id string, effect func(*observation.Executor) (
 	})
 }
 
-// node is the index of a node, or less than 0.
+// node returns the index of a node, or less than 0.
 func (s *Server) node(name string) int {
 	return slices.IndexFunc(s.state.Nodes, func(n observation.Node) bool { return n.Name == name })
 }

@@ -38,28 +38,28 @@ func (o Observation) ExecutorsByNode() map[string][]Executor {
 // Work is what is known of the task of an executor.
 type Work string
 
-// What is known of the task of an executor.
+// The values of Work.
 const (
-	// NoTask means that it has none.
+	// NoTask means that the executor has none.
 	NoTask Work = "NoTask"
-	// MayWait means that it serves a session, and may run a task or wait for one.
-	// To unbind it now may lose the session's next task.
+	// MayWait means that the executor serves a session, and may run a task or wait for one.
+	// Unbinding the executor now may lose the session's next task.
 	MayWait Work = "MayWait"
-	// RunsTask means that it is Bound and runs a task.
+	// RunsTask means that the executor is Bound and runs a task.
 	RunsTask Work = "RunsTask"
-	// LeavesSession means that it is Unbinding: its task, if it has one yet, runs
-	// to its end. To unbind it again would orphan that task.
+	// LeavesSession means that the executor is Unbinding: its task, if it has one yet, runs
+	// to its end. Unbinding the executor again would orphan that task.
 	LeavesSession Work = "LeavesSession"
 )
 
 // Work returns what is known of the tasks of all executors, by their IDs.
 //
-// Flame does not tell which executor runs a task; the counts do. When a session
-// runs exactly as many tasks as it has executors that can run one (those that
-// are Bound, and those that end their task in Unbinding), each of them runs one.
-// With fewer, some wait and nobody knows which; with more, a task is counted
-// whose executor is gone. Pending tasks prove nothing: tasks that a dead node
-// gives back do not wake an executor that waits already.
+// Flame does not tell which executor runs a task; the counts do. When a session runs
+// exactly as many tasks as it has executors that can run one (those that are Bound, and
+// those that end their task in Unbinding), each of them runs one. If fewer tasks run, some
+// executors wait and nobody knows which; if more run, a task is counted whose executor is
+// gone. Pending tasks prove nothing: tasks that a dead node gives back do not wake an
+// executor that waits already.
 //
 // Flame workaround: unbind-what-runs
 func (o Observation) Work() map[string]Work {
@@ -91,9 +91,10 @@ func (o Observation) Work() map[string]Work {
 
 // Load sums up what a session manager has to do.
 type Load struct {
-	// OpenSessions counts the sessions that take tasks. PendingTasks are theirs: what
-	// Flame puts back into a closed session, with an executor that goes after its
-	// session manager was started anew, waits for nothing. RunningTasks are of all.
+	// OpenSessions counts the sessions that take tasks, and PendingTasks the tasks that are
+	// pending in them. Tasks that are pending in a closed session wait for nothing: Flame
+	// puts them back with an executor that goes after its session manager was started anew.
+	// RunningTasks counts the running tasks of all sessions.
 	OpenSessions, PendingTasks, RunningTasks int
 }
 
@@ -110,6 +111,6 @@ func (o Observation) Load() Load {
 	return l
 }
 
-// Busy says whether an executor serves a session or is promised to one, so that
-// a task may be lost or repeated when its node goes.
+// Busy reports whether an executor serves a session or is promised to one, so that a task
+// may be lost or repeated when its node goes.
 func (e Executor) Busy() bool { return e.State == Binding || e.State == Bound || e.State == Unbinding }

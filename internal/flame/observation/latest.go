@@ -10,50 +10,51 @@ import (
 	"time"
 )
 
-// Why a session manager could not be observed, or did not do what it was asked:
-// every error of internal/flame that comes from a call is one of these.
+// Reasons why a session manager could not be observed, or did not do what it was asked:
+// every error of internal/flame that comes from a call is one of these, or a canceled
+// context.
 var (
-	// ErrUnreachable means that nothing answers at its address.
+	// ErrUnreachable means that nothing answers at the address of the session manager.
 	ErrUnreachable = errors.New("the session manager cannot be reached")
-	// ErrTimeout means that it did not answer in time.
+	// ErrTimeout means that the session manager did not answer in time.
 	ErrTimeout = errors.New("the session manager does not answer in time")
-	// ErrAnswer means that it answered with an error.
+	// ErrAnswer means that the session manager answered with an error, or unreadably.
 	ErrAnswer = errors.New("the session manager answers with an error")
-	// ErrTooLarge means that it answered with more than the operator takes. What that
-	// is, a TooLarge says.
+	// ErrTooLarge means that the session manager answered with more than the operator
+	// takes. A TooLarge says what that is.
 	ErrTooLarge = errors.New("the session manager answers with more than the operator takes")
 )
 
-// TooLarge is an ErrTooLarge: what was too large, and what its cluster's users can do
-// about it, in words that stay the same while that is so.
+// TooLarge is an ErrTooLarge that says what is too large, and what the users of the cluster
+// can do about it, in words that stay the same while that is so.
 type TooLarge struct{ What, Cure string }
 
 func (e *TooLarge) Error() string { return fmt.Sprintf("%v: %s; %s", ErrTooLarge, e.What, e.Cure) }
 
-// Is says that it is an ErrTooLarge.
+// Is reports whether an error is ErrTooLarge.
 func (e *TooLarge) Is(target error) bool { return target == ErrTooLarge }
 
 // Latest is what is known of a session manager: its last word, and whether it
 // still speaks. The zero value says that nothing is known, which is never the
 // same as an observation of nothing.
 type Latest struct {
-	// Observation is the last one that succeeded, and nil if none did. It is shared
-	// by all who ask: read only.
+	// Observation is the last one that succeeded, and nil if none did. Callers share the
+	// observation, and must only read it.
 	Observation *Observation
-	// Track is what is remembered with it.
+	// Track is what is remembered with the observation.
 	Track Track
 	// Inquiries are what is known of lost tasks, by the IDs of open sessions.
 	Inquiries map[string]Inquiry
-	// Err is why the last try failed, and nil if it did not. FailingSince is when
-	// the first of the tries began that have failed in a row.
+	// Err is why the last try failed, and nil if it did not. FailingSince is when the first
+	// of the tries began that have failed in a row.
 	Err          error
 	FailingSince time.Time
 }
 
-// Known says whether there is an observation, however old.
+// Known reports whether there is an observation, however old.
 func (l Latest) Known() bool { return l.Observation != nil }
 
-// Fresh says whether the last try succeeded, no longer than this ago.
+// Fresh reports whether the last try succeeded, no longer ago than within.
 func (l Latest) Fresh(now time.Time, within time.Duration) bool {
 	return l.Known() && l.Err == nil && now.Sub(l.Observation.At) <= within
 }
@@ -62,7 +63,7 @@ func (l Latest) Fresh(now time.Time, within time.Duration) bool {
 // managers are asked every half minute.
 const recency = 75 * time.Second
 
-// Recent reports whether the last word is of now, and of the session manager that
+// Recent reports whether the last word is fresh, and comes from the session manager that
 // started at a time and runs now.
 func (l Latest) Recent(now, started time.Time) bool {
 	return l.Fresh(now, recency) && l.Observation.At.After(started)
@@ -73,8 +74,8 @@ func (l Latest) Seen(o Observation) Latest {
 	return Latest{Observation: &o, Track: Next(l.Track, o), Inquiries: l.keepInquiries(o)}
 }
 
-// Failed returns what is known after a try that began at a time and failed: what
-// was known before, and that.
+// Failed returns what is known after a try that began at a time and failed: what was known
+// before, and the failure.
 func (l Latest) Failed(err error, at time.Time) Latest {
 	if l.Err == nil {
 		l.FailingSince = at
@@ -95,15 +96,14 @@ func (l Latest) Challenged(node string, at time.Time) Latest {
 	return l
 }
 
-// Resynced returns what is known after it was tried at a time to register a node
-// again.
+// Resynced returns what is known after a try at a time to register a node again.
 func (l Latest) Resynced(node string, at time.Time) Latest {
 	l.Track = l.Track.Resynced(node, at)
 	return l
 }
 
-// Changed says whether a cluster has to be looked at because of what is known
-// now and was not before:
+// Changed reports whether a cluster has to be looked at because something is known now that
+// was not known before:
 //
 //   - Flame fell silent, or speaks again,
 //   - a node came, went, changed its state or what it has to give,
@@ -141,8 +141,8 @@ func sameDemands(a, b []Session) bool {
 	}
 }
 
-// nextOpen takes closed sessions off a list, and an open one, which it returns. It is
-// nil if there is none.
+// nextOpen takes the closed sessions before the first open one off a list, and that one
+// too, and returns the open one, or nil if there is none.
 func nextOpen(list *[]Session) *Session {
 	for len(*list) > 0 {
 		s := &(*list)[0]

@@ -9,45 +9,44 @@ import (
 	"time"
 )
 
-// A task is lost when an executor that was told to leave its session takes it out
-// of the queue and drops it: it is pending for good, and in none of its session's
-// counts, so that no list of sessions shows it. Only the session's tasks do.
+// A task is lost when an executor that was told to leave its session takes the task out of
+// the queue and drops it. The task is pending for good, and in none of its session's
+// counts, so that no list of sessions shows it. Only the list of the session's tasks does.
 //
-// A session whose tasks merely wait counts them, whatever they wait for: an
-// executor, the end of a drain, a retry, a scheduler that stands still. So only
-// sessions that count no pending task are asked. There a task that is pending all
-// the same is lost, or was taken from the queue a moment ago and is about to run;
-// the second is told from the first by asking again.
+// A session whose tasks merely wait counts them, whatever they wait for: an executor, the
+// end of a drain, a retry, a scheduler that stands still. So only sessions that count no
+// pending task are asked. A task that is pending there all the same is lost, or was taken
+// from the queue a moment ago and is about to run. Asking again tells the two apart.
 //
 // Flame workaround: lost-tasks
 const (
-	// confirmAfter is how long after the first answer the second is asked for.
+	// confirmAfter is the time from the first answer to the second question.
 	confirmAfter = 15 * time.Second
 	// askChangedAfter and askUnchangedAfter are the times between two looks at a
 	// session, depending on whether its counts or its executors have changed since.
 	askChangedAfter   = 30 * time.Second
 	askUnchangedAfter = 10 * time.Minute
-	// maxAsks is how many sessions are asked of at a time.
+	// maxAsks is how many sessions are asked at a time.
 	maxAsks = 16
-	// maxSuspects is how many tasks are remembered of a cluster: those with the
-	// lowest IDs of each session, the sessions that were asked first. It takes up to
-	// 16 bytes for each.
+	// maxSuspects is how many tasks are remembered of a cluster: those with the lowest IDs
+	// of each session, the sessions that were asked first. Each task takes up to 16 bytes.
 	maxSuspects = 250_000
 )
 
 // Ask names a session to be asked for lost tasks.
 type Ask struct {
 	Session string
-	// Known are the IDs of those that are known to be lost.
+	// Known are the IDs of the tasks that are known to be lost.
 	Known []int64
 }
 
 // Answer is what became of an Ask.
 type Answer struct {
 	Session string
-	// At is just before Flame was asked.
+	// At is the time just before Flame was asked.
 	At time.Time
-	// Unclear says that tasks came or moved meanwhile, so that nothing is known.
+	// Unclear says that nothing is known, because tasks came or moved meanwhile, a call
+	// failed, or there was too much to read.
 	Unclear bool
 	// Tasks are the IDs of the tasks that were pending while none was counted so,
 	// in ascending order.
@@ -56,13 +55,13 @@ type Answer struct {
 
 // Inquiry is what is known of the lost tasks of a session.
 type Inquiry struct {
-	// At is when it was asked of last.
+	// At is when the session was asked last.
 	At time.Time
-	// Suspects are the tasks of the last answer, and Lost those of them that were
-	// in the one before too.
+	// Suspects are the tasks of the last answer, and Lost are those that were in the answer
+	// before too.
 	Suspects, Lost []int64
 
-	// created tells the session from a later one of its ID.
+	// created tells the session from a later one of the same ID.
 	created time.Time
 }
 
@@ -75,7 +74,7 @@ type LostTasks struct {
 
 // SessionTrack is what is remembered of an open session.
 type SessionTrack struct {
-	// Changed is when one of its counts or executors was first seen as it is.
+	// Changed is when a count or an executor of the session was first seen as it is.
 	Changed time.Time
 
 	counts counts
@@ -88,13 +87,13 @@ func countsOf(s Session) counts {
 	return counts{s.Pending, s.Running, s.Ended()}
 }
 
-// Ended is the number of its tasks that have ended.
+// Ended returns how many tasks have ended.
 func (s Session) Ended() int { return s.Succeeded + s.Failed + s.Cancelled }
 
-// Tasks is the number of its tasks that are counted: all but the lost ones.
+// Tasks returns how many tasks are counted: all but the lost ones.
 func (s Session) Tasks() int { return s.Pending + s.Running + s.Ended() }
 
-// SameTasks says whether two looks at a session counted the same.
+// SameTasks reports whether two looks at a session counted the same.
 func (s Session) SameTasks(other Session) bool { return countsOf(s) == countsOf(other) }
 
 // trackSessions returns what is remembered of open sessions after one more
@@ -125,8 +124,8 @@ func trackSessions(previous, next Track, o Observation) map[string]SessionTrack 
 	return sessions
 }
 
-// Asks returns the sessions that have to be asked for lost tasks at a time, the
-// longest overdue first, and not too many.
+// Asks returns the sessions that have to be asked for lost tasks at a time, the longest
+// overdue first, and at most maxAsks of them.
 func (l Latest) Asks(now time.Time) []Ask {
 	if !l.Known() {
 		return nil
@@ -150,12 +149,12 @@ func (l Latest) Asks(now time.Time) []Ask {
 	return asks
 }
 
-// countsNoPending says whether a session is one that may be asked.
+// countsNoPending reports whether a session may be asked.
 func (s Session) countsNoPending() bool { return s.Open && s.Pending == 0 }
 
 func (i Inquiry) confirmed() bool { return len(i.Suspects) == len(i.Lost) }
 
-// known is what need not be confirmed.
+// known returns the lost tasks if none of the suspects has to be confirmed.
 func (i Inquiry) known() []int64 {
 	if !i.confirmed() {
 		return nil
@@ -205,8 +204,8 @@ func (l Latest) Told(answers []Answer) Latest {
 	return l
 }
 
-// told returns what is known of a session after an answer, of which there is room for
-// some tasks.
+// told returns what is known of a session after an answer, with no more tasks of the answer
+// than there is room for.
 func (i Inquiry) told(answer Answer, room int) Inquiry {
 	i.At = answer.At
 	if answer.Unclear {
@@ -220,7 +219,7 @@ func (i Inquiry) told(answer Answer, room int) Inquiry {
 	return i
 }
 
-// both returns what is in both of two lists, which are in ascending order.
+// both returns what two lists in ascending order have in common.
 func both(a, b []int64) []int64 {
 	if slices.Equal(a, b) {
 		return b
@@ -237,7 +236,7 @@ func both(a, b []int64) []int64 {
 	return in
 }
 
-// keepInquiries copies those of the sessions that are open in an observation.
+// keepInquiries copies the inquiries of the sessions that are open in an observation.
 func (l Latest) keepInquiries(o Observation) map[string]Inquiry {
 	kept := map[string]Inquiry{}
 	for _, s := range o.Sessions {
@@ -248,8 +247,8 @@ func (l Latest) keepInquiries(o Observation) map[string]Inquiry {
 	return kept
 }
 
-// LostTasks returns what open sessions have lost, sorted by their IDs. It takes the
-// time at which the session manager started: that puts every task back into the
+// LostTasks returns what open sessions have lost, sorted by their IDs. Answers from before
+// the session manager started do not count, since a start puts every task back into the
 // queue.
 func (l Latest) LostTasks(started time.Time) []LostTasks {
 	var lost []LostTasks
@@ -262,9 +261,9 @@ func (l Latest) LostTasks(started time.Time) []LostTasks {
 	return lost
 }
 
-// Inquired says whether LostTasks are complete: each session that may be asked was,
-// and nothing waits to be confirmed. They are not for a moment after the operator
-// or a session has started.
+// Inquired reports whether LostTasks is complete: each session that may be asked was asked,
+// and nothing waits to be confirmed. LostTasks is incomplete for a moment after the
+// operator or a session has started.
 func (l Latest) Inquired() bool {
 	return l.Known() && !slices.ContainsFunc(l.Observation.Sessions, func(s Session) bool {
 		inquiry := l.Inquiries[s.ID]

@@ -85,7 +85,7 @@ func TestSessionsAreAskedAgainAsOftenAsItMayMatter(t *testing.T) {
 	}
 	tests := map[string]struct {
 		latest Latest
-		// from is when it is asked again, in seconds, with what is known then.
+		// from is when the session is asked again, in seconds, with what is known then.
 		from  int
 		known []int64
 	}{

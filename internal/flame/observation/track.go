@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// SettledIdle is how many observations in a row have to show a node without an
-// executor for it to be idle. One may have looked between two executors.
+// SettledIdle is how many observations in a row have to show a node without an executor for
+// the node to be idle. A single observation may have looked between two executors.
 const SettledIdle = 2
 
-// Track remembers since when nodes and executors have been as they are. All its
-// times are those of observations, so they are late by one interval at most, and
-// a Track that begins anew, as with each start of the operator, begins with the
-// first observation. It is never changed, only replaced.
+// Track remembers since when nodes and executors have been as they are. Whatever is first
+// seen has the time of an observation, which is late by one interval at most. A Track that
+// begins anew, as with each start of the operator, begins with the first observation. A
+// Track is never changed, only replaced.
 type Track struct {
 	// Nodes are by name: the listed ones, and those that only an executor names.
 	Nodes map[string]NodeTrack
@@ -23,10 +23,10 @@ type Track struct {
 	Executors map[string]ExecutorTrack
 	// Sessions are the open ones, by ID.
 	Sessions map[string]SessionTrack
-	// StalledSince is since when tasks of open sessions have waited while none
-	// started or ended and no executor changed. It is zero while work goes on or
-	// none waits. A scheduler that is dead looks like this; so does a cluster
-	// whose executors all run long tasks, or one without any.
+	// StalledSince is since when tasks of open sessions have waited while none started or
+	// ended and no executor changed, and zero while work goes on or no task waits. A
+	// scheduler that is dead looks like this; so does a cluster whose executors all run
+	// long tasks, or one without any.
 	StalledSince time.Time
 
 	// tally counts what moves when tasks start and end.
@@ -38,22 +38,22 @@ type tally struct{ running, ended int }
 // NodeTrack is what is remembered of a node.
 type NodeTrack struct {
 	State NodeState
-	// Since is when it was first seen in its state.
+	// Since is when the node was first seen in its state.
 	Since time.Time
-	// FencedSince is when it was fenced, or first seen Unknown with nothing to
-	// give. A session manager that started later has forgotten the fence, and
-	// never ends that node's drain.
+	// FencedSince is when the node was fenced, or first seen Unknown with nothing to give.
+	// A session manager that started later has forgotten the fence, and never ends the
+	// drain of the node.
 	FencedSince time.Time
-	// ChallengedAt is when it was challenged last, and SilentSince when it was
-	// first seen Ready with nothing to give. A process that is connected says
-	// every 5 s what it has.
+	// ChallengedAt is when the node was challenged last, and SilentSince is when it was
+	// first seen Ready with nothing to give. A process that is connected says every 5 s
+	// what it has.
 	ChallengedAt, SilentSince time.Time
-	// Resyncs is how often it was registered again for the Void executors that it
-	// holds, and ResyncedAt when it was last.
+	// Resyncs is how often the node was registered again for the Void executors that it
+	// holds, and ResyncedAt is when it was last.
 	Resyncs    int
 	ResyncedAt time.Time
-	// IdleSince is when it was first seen without an executor of any state, and
-	// Idle in how many observations in a row it was, counted to SettledIdle.
+	// IdleSince is when the node was first seen without an executor of any state, and Idle
+	// is in how many observations in a row it was, counted to SettledIdle.
 	IdleSince time.Time
 	Idle      int
 }
@@ -62,7 +62,7 @@ type NodeTrack struct {
 type ExecutorTrack struct {
 	State   ExecutorState
 	Session string
-	// Since is when it was first seen in its state, for its session.
+	// Since is when the executor was first seen in its state, for its session.
 	Since time.Time
 }
 
@@ -108,8 +108,8 @@ func (t Track) Challenged(node string, at time.Time) Track {
 	return t.with(node, func(n *NodeTrack) { n.ChallengedAt = at })
 }
 
-// Resynced returns what is remembered after it was tried at a time to register a
-// node again, whatever came of it.
+// Resynced returns what is remembered after a try at a time to register a node again,
+// whatever came of it.
 func (t Track) Resynced(node string, at time.Time) Track {
 	return t.with(node, func(n *NodeTrack) { n.Resyncs, n.ResyncedAt = n.Resyncs+1, at })
 }
@@ -164,7 +164,7 @@ func (t ExecutorTrack) next(e Executor, at time.Time) ExecutorTrack {
 	return ExecutorTrack{State: e.State, Session: e.Session, Since: at}
 }
 
-// waits says whether a task of an open session is pending.
+// waits reports whether a task of an open session is pending.
 func waits(o Observation) bool {
 	for _, s := range o.Sessions {
 		if s.Open && s.Pending > 0 {
@@ -174,7 +174,7 @@ func waits(o Observation) bool {
 	return false
 }
 
-// count sums up running and ended tasks. Tasks that only came move neither.
+// count sums up running and ended tasks. A task that only came changes neither sum.
 func count(o Observation) tally {
 	t := tally{ended: o.Ended}
 	for _, s := range o.Sessions {
