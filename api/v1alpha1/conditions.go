@@ -14,12 +14,12 @@ const (
 	// ConditionExecutorsReady says whether every wanted executor manager is
 	// connected to the session manager.
 	ConditionExecutorsReady = "ExecutorsReady"
-	// ConditionObjectCacheReady says whether the object cache answers. It is
-	// absent while the spec asks for none.
+	// ConditionObjectCacheReady says whether the object cache answers, and is absent while
+	// the spec asks for none.
 	ConditionObjectCacheReady = "ObjectCacheReady"
-	// ConditionScalingActive is True while the number of executor managers follows
-	// the load, and False while it cannot; the reason says why the number is what
-	// it is. It is absent while the spec asks for no autoscaling.
+	// ConditionScalingActive is True while the number of executor managers follows the
+	// load, and False while it cannot; the reason says why the number is what it is. The
+	// condition is absent while the spec asks for no autoscaling.
 	ConditionScalingActive = "ScalingActive"
 	// ConditionProgressing is True while something is being created, replaced or
 	// scaled, and False when all is as the spec says or nothing moves any more.

@@ -9,15 +9,17 @@ const (
 	// EventStateLost means that the session manager has lost its memory, and with it
 	// the executors of this executor manager.
 	EventStateLost = "StateLost"
-	// EventGivenUp means that Flame has given up its node.
+	// EventGivenUp means that Flame has given up the node of the executor manager.
 	EventGivenUp = "GivenUp"
-	// EventUnlisted means that it is connected, and Flame does not know its node.
+	// EventUnlisted means that the executor manager is connected, and Flame does not know
+	// its node.
 	EventUnlisted = "Unlisted"
-	// EventCutOff means that it did not get back to the session manager.
+	// EventCutOff means that the executor manager did not get back to the session manager.
 	EventCutOff = "CutOff"
-	// EventDeaf means that it did not take the executors that Flame gave it.
+	// EventDeaf means that the executor manager did not take the executors that Flame gave
+	// it.
 	EventDeaf = "Deaf"
-	// EventRestartedInPlace means that its container was started again in its pod, and
-	// Flame took it for what it was before.
+	// EventRestartedInPlace means that the container was started again in its pod, and
+	// Flame took the executor manager for what it was before.
 	EventRestartedInPlace = "RestartedInPlace"
 )

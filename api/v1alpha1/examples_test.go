@@ -18,9 +18,9 @@ import (
 	"github.com/xflops/flame-operator/test/apiserver"
 )
 
-// examples are all FlameClusters that are shipped: the samples, and those that the
-// console shows, of the bundle and of every release. Those of older releases have
-// to stay valid.
+// examples are all FlameClusters that are shipped: the samples, and those that the console
+// shows, of the bundle and of every release. The examples of older releases have to stay
+// valid.
 func examples(t *testing.T) map[string][]*unstructured.Unstructured {
 	t.Helper()
 	found := map[string][]*unstructured.Unstructured{}
@@ -68,7 +68,7 @@ func TestAnExampleWithASlipOfThePenIsRefused(t *testing.T) {
 	require.ErrorContains(t, c.Status().Update(t.Context(), example), "Unsupported value")
 }
 
-// Each one is taken with every field that it has, its status too: a field that the
+// Each example is taken with every field that it has, its status too: a field that the
 // schema does not know is refused, not dropped.
 func TestExamplesAreAccepted(t *testing.T) {
 	c := client.WithFieldValidation(apiserver.Client(t), "Strict")

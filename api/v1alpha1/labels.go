@@ -35,8 +35,8 @@ const (
 // its last word stands.
 const GateNodeReady = "flame.xflops.io/NodeReady"
 
-// AnnotationApplied holds a hash of what was applied last. A field that is no
-// longer wanted cannot be missed in the object itself; it changes the hash.
+// AnnotationApplied holds a hash of what was applied last. A field that is no longer wanted
+// does not show in the object itself, but changes the hash.
 const AnnotationApplied = "flame.xflops.io/applied"
 
 // AnnotationWokenAt says when the controller of an object cache's StatefulSet was woken

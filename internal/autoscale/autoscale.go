@@ -3,8 +3,8 @@
 
 // Package autoscale decides how many executor managers a load needs.
 //
-// It is pure arithmetic: what Flame says, bounds, the decision before and the time
-// go in; a decision with what the next one has to remember comes out. It remembers
+// Decisions are pure arithmetic: what Flame says, bounds, the decision before and the time
+// go in; a decision with what the next one has to remember comes out. The package remembers
 // nothing itself.
 //
 // The rule:
@@ -13,15 +13,15 @@
 //	        + those that the executors which sessions lack fill besides
 //	desired = the most that was needed within the delay, within the bounds
 //
-// What a session lacks is what Flame's scheduler would give it if there were
-// room, less what it has. An executor that a session has is no room for another
-// session, even if it only waits for its own session's next task: Flame keeps it
-// there for a minute. So the executors that are lacking go into what is left of
-// executor managers, the largest first, and into new ones.
+// A session lacks what Flame's scheduler would give it if there were room, less what it
+// has. An executor that a session has is no room for another session, even if it only waits
+// for its own session's next task: Flame keeps it there for a minute. So the executors that
+// are lacking go into what is left of executor managers, the largest first, and into new
+// ones.
 //
-// The one hard idea is the memory. "The most that was needed within the delay"
-// wants a history; kept as peaks, the larger numbers that were needed and when
-// they ended, it is empty while the load stays the same, and nothing has to be
+// The one hard idea is the memory. "The most that was needed within the delay" wants a
+// history. The history is kept as peaks, which are the larger numbers that were needed and
+// when they ended. While the load stays the same there are none, and nothing has to be
 // written.
 package autoscale
 
@@ -46,14 +46,15 @@ type Flame struct {
 	Policy Policy
 	// Gang is true for 0.6.0, which serves sessions in whole batches.
 	Gang bool
-	// Started is when it started: what blocked a session before does so no more.
+	// Started is when the session manager started: a session that was blocked before is
+	// blocked no more.
 	Started time.Time
-	// Slot is the size of executors of sessions that do not ask for another.
+	// Slot is the size of executors of sessions that ask for no other.
 	Slot observation.Resources
-	// Shape is the room of a new executor manager as Flame will see it: the CPU
-	// limit rounded up, and the GPUs. Its memory is not told here: Flame never sees
-	// the pod's limit but the host's memory, which nodes tell. The number of
-	// executors in a pod is bounded by its CPUs.
+	// Shape is the room of a new executor manager as Flame will see it: the CPU limit
+	// rounded up, and the GPUs. The memory is not told here, since Flame never sees the
+	// pod's limit but the host's memory, which nodes tell. The number of executors in a pod
+	// is bounded by its CPUs.
 	Shape observation.Resources
 }
 
@@ -61,17 +62,19 @@ type Flame struct {
 type Bounds struct {
 	// Min and Max bound the number of executor managers.
 	Min, Max int
-	// Delay is how long fewer have to be needed before there are fewer.
+	// Delay is how long fewer have to be needed before the number falls.
 	Delay time.Duration
-	// MaxStarting bounds those that are not ready because of a scale-up; 0 is no bound.
+	// MaxStarting bounds the executor managers that are not ready because of a scale-up; 0
+	// is no bound.
 	MaxStarting int
 }
 
 // Input is what a decision depends on.
 type Input struct {
-	// Observation is what Flame says, and nil while it is silent. It is only read.
+	// Observation is what Flame says, and nil while Flame is silent. Decide only reads it.
 	Observation *observation.Observation
-	// Pods are the executor managers. Those that have ended or been told to do not count.
+	// Pods are the executor managers. A pod that has ended or been told to end does not
+	// count.
 	Pods   []podstate.Pod
 	Flame  Flame
 	Bounds Bounds
@@ -83,15 +86,15 @@ type Input struct {
 	Now      time.Time
 }
 
-// Memory is what a decision leaves for the next one. Its times are whole
-// seconds, which is what a status holds.
+// Memory is what a decision leaves for the next one. All times are whole seconds, which is
+// what a status holds.
 type Memory struct {
-	// Desired is what was decided, Needed what the load needed within the bounds.
+	// Desired is what was decided, and Needed is what the load needed within the bounds.
 	Desired, Needed int
 	// ScaledAt is when Desired changed last; zero if it never did.
 	ScaledAt time.Time
-	// Peaks are the larger numbers that were needed within the delay, the largest
-	// and oldest first, and at most MaxPeaks.
+	// Peaks are the larger numbers that were needed within the delay, the largest and
+	// oldest first, and at most MaxPeaks of them.
 	Peaks []Peak
 }
 
@@ -102,19 +105,19 @@ type Peak struct {
 	EndedAt time.Time
 }
 
-// MaxPeaks bounds the peaks that are remembered. Beyond it the two that ended
-// closest together are taken for one, the larger, which lasts as long as both.
+// MaxPeaks bounds the peaks that are remembered. If there are more, the two that ended
+// closest together are taken for one: the larger, which lasts as long as both.
 const MaxPeaks = 8
 
 // Reason says why Decision.Desired is what it is.
 type Reason string
 
-// The reasons, the one that is told first when several hold.
+// The reasons. When several hold, the first of them is told.
 const (
 	// FlameSilent: nobody knows the load, so the last decision stands, within the bounds.
 	FlameSilent Reason = "FlameSilent"
-	// Unschedulable: sessions ask for executors that no executor manager has room
-	// for; the number follows the rest.
+	// Unschedulable: sessions ask for executors that no executor manager has room for; the
+	// number follows the rest of the load.
 	Unschedulable Reason = "Unschedulable"
 	// AtMaximum: more are needed than Max.
 	AtMaximum Reason = "AtMaximum"
@@ -134,7 +137,7 @@ type Unfit struct {
 	// Batch is the batch that is too large for Max executor managers, or 0 if not
 	// even one executor fits.
 	Batch int
-	// Sessions counts the sessions that ask for it.
+	// Sessions counts the sessions that ask for such executors.
 	Sessions int
 }
 
@@ -142,12 +145,12 @@ type Unfit struct {
 type Decision struct {
 	Desired int
 	Reason  Reason
-	// Message explains it to a user. It changes only with what it says.
+	// Message explains the decision to a user, and changes only with what it says.
 	Message string
 	// Memory is the Previous of the next decision.
 	Memory Memory
-	// Unfit lists what no executor manager has room for, the largest first.
+	// Unfit lists the executors that no executor manager has room for, the largest first.
 	Unfit []Unfit
-	// After is when the time alone changes the decision; 0 if it does not.
+	// After is how long it takes until time alone changes the decision; 0 if it never does.
 	After time.Duration
 }

@@ -10,12 +10,12 @@ import (
 
 // Decide returns how many executor managers there should be.
 //
-//  1. The bounds always hold, also for what was decided under others.
-//  2. While Flame is silent the last decision stands. Without one it is Start.
-//  3. What the load needs is followed upwards at once, but with MaxStarting no
-//     further than as many are starting.
-//  4. It is followed downwards to the most that was needed within the delay.
-//  5. No fewer than hold an executor of a session, unless Max is less.
+//  1. The bounds always hold, also for what was decided under other bounds.
+//  2. While Flame is silent the last decision stands. Without a decision the number is Start.
+//  3. The number rises at once to what the load needs, but with MaxStarting only as far as
+//     that many executor managers are starting.
+//  4. The number falls to the most that was needed within the delay.
+//  5. The number covers all that hold an executor of a session, unless Max is less.
 func Decide(in Input) Decision {
 	previous := in.previous()
 	if in.Observation == nil {
@@ -39,11 +39,11 @@ func Decide(in Input) Decision {
 	return in.decision(o, previous)
 }
 
-// outcome is a decision on its way.
+// outcome is a decision in the making.
 type outcome struct {
 	demand
-	// need is what the load needs, needed the same within the bounds, target what
-	// is aimed at because more was needed a short time ago, desired the decision.
+	// need is what the load needs, needed is the same within the bounds, target is what is
+	// aimed at because more was needed a short time ago, and desired is the decision.
 	need, needed, target, desired int
 	peaks                         []Peak
 }
@@ -60,8 +60,8 @@ func (in *Input) previous() Memory {
 
 func (b Bounds) clamp(n int) int { return min(max(n, b.Min), b.Max) }
 
-// keep repeats the last decision within the bounds as they are now. Peaks do not
-// end meanwhile, nor do they lift the number again.
+// keep repeats the last decision within the bounds as they are now. Peaks neither end
+// meanwhile nor lift the number again.
 func (in *Input) keep(previous Memory) Decision {
 	desired := in.Bounds.clamp(previous.Desired)
 	memory := Memory{Desired: desired, Needed: previous.Needed, ScaledAt: previous.ScaledAt, Peaks: lowered(previous.Peaks, desired)}
@@ -71,9 +71,9 @@ func (in *Input) keep(previous Memory) Decision {
 	return Decision{Desired: desired, Reason: FlameSilent, Message: silentMessage(desired), Memory: memory}
 }
 
-// peaks returns the larger numbers that were needed within the delay: those
-// known before that are not over, and the one that ends now. That is at most
-// what was decided: a number that there never was is none to keep.
+// peaks returns the larger numbers that were needed within the delay: those known before
+// that are not over, and the one that ends now. The latter is at most what was decided,
+// since a number that there never was is not kept.
 func (in *Input) peaks(previous Memory, needed int) []Peak {
 	now := wholeSecond(in.Now)
 	list := slices.Clone(previous.Peaks)
@@ -92,11 +92,11 @@ func (in *Input) peaks(previous Memory, needed int) []Peak {
 	return fewer(lowered(list, in.Bounds.Max))
 }
 
-// left is how long a peak counts yet.
+// left returns how long a peak still counts.
 func (in *Input) left(p Peak) time.Duration { return p.EndedAt.Add(in.Bounds.Delay).Sub(in.Now) }
 
-// fewer takes peaks together until they are few enough, those first that ended
-// closest together. The larger one then lasts as long as both.
+// fewer merges peaks until they are few enough, those first that ended closest together.
+// The larger of two then lasts as long as both.
 func fewer(peaks []Peak) []Peak {
 	for len(peaks) > MaxPeaks {
 		closest := 0
@@ -113,8 +113,7 @@ func fewer(peaks []Peak) []Peak {
 
 func gap(peaks []Peak, i int) time.Duration { return peaks[i+1].EndedAt.Sub(peaks[i].EndedAt) }
 
-// lowered returns peaks that lift nothing above a number. Of equal ones the last
-// to end is left.
+// lowered cuts peaks down to a number. Of equal peaks only the last to end is left.
 func lowered(peaks []Peak, most int) []Peak {
 	var list []Peak
 	for _, p := range peaks {
@@ -128,8 +127,8 @@ func lowered(peaks []Peak, most int) []Peak {
 	return list
 }
 
-// limited keeps a scale-up from having more than MaxStarting executor managers
-// starting. It never takes any away.
+// limited keeps a scale-up from having more than MaxStarting executor managers starting,
+// and never takes any away.
 func (in *Input) limited(target, before, occupied int) int {
 	if in.Bounds.MaxStarting <= 0 || target <= before {
 		return target
@@ -143,7 +142,7 @@ func (in *Input) limited(target, before, occupied int) int {
 	return min(target, in.Bounds.clamp(max(before, occupied, ready+in.Bounds.MaxStarting)))
 }
 
-// counts reports whether a pod has neither ended nor been told to.
+// counts reports whether a pod has neither ended nor been told to end.
 func (in *Input) counts(pod int) bool { return !in.Pods[pod].Terminating && !in.Pods[pod].Finished() }
 
 func (in *Input) decision(o outcome, previous Memory) Decision {

@@ -15,28 +15,29 @@ import (
 type demand struct {
 	// lacking counts the executors that sessions lack, by their size.
 	lacking map[observation.Resources]int
-	// misfits counts the sessions of each kind that has room nowhere; unfit lists them.
+	// misfits counts the sessions by kinds of executors that have room nowhere; unfit lists
+	// the kinds.
 	misfits map[Unfit]int
 	unfit   []Unfit
 	// stuck counts the sessions that reached the retry limit with tasks pending.
 	stuck int
-	// behind counts the sessions with pending tasks that get nothing because one
-	// of priority blocker has pending tasks, too, and will not get rid of them.
+	// behind counts the sessions with pending tasks that get nothing because a session of
+	// priority blocker has pending tasks, too, and will not get rid of them.
 	behind  int
 	blocker int
-	// sharers is how many sessions share the cluster under drf, and the largest
-	// number of executors that one of them wants, with their size.
+	// sharers is how many sessions share the cluster under drf. most is the largest number
+	// of executors that one of them wants, and largest is their size.
 	sharers int
 	largest observation.Resources
 	most    int
 }
 
-// demands computes what each session would have if there were room for all, and
-// from it what it lacks. Sessions go by priority: Flame gives nothing to those
-// below the highest priority that has pending tasks. If that priority will get
-// all that it wants, its tasks will not be pending for long; if not, because a
-// session may have no more executors or can have none, those below it wait for
-// as long, and more executor managers would not help them.
+// demands computes what each session would have if there were room for all, and from that
+// what each lacks. Sessions go by priority: Flame gives nothing to those below the highest
+// priority that has pending tasks. If that priority will get all that it wants, its tasks
+// will not be pending for long. If not, because a session may have no more executors or can
+// have none, those below it wait for as long, and more executor managers would not help
+// them.
 func (in *Input) demands(held map[string]int) demand {
 	d := demand{lacking: map[observation.Resources]int{}, misfits: map[Unfit]int{}, sharers: in.sharers(held)}
 	blocked := false
@@ -53,9 +54,8 @@ func (in *Input) demands(held map[string]int) demand {
 	return d
 }
 
-// add counts a session that holds some executors, and reports whether its
-// pending tasks stay pending. One that gets no more lacks nothing, and keeps what
-// it holds.
+// add counts a session that holds some executors, and reports whether its pending tasks
+// stay pending. A session that gets no more lacks nothing, and keeps what it holds.
 func (d *demand) add(in *Input, s *observation.Session, held int, blocked bool) bool {
 	want, waits := in.wanted(s), s.Pending > 0
 	if blocked {
@@ -100,8 +100,8 @@ func (in *Input) open() []*observation.Session {
 	return open
 }
 
-// levels parts the open sessions by priority, the highest first; with drf there is
-// one level. Each is ordered by age, as Flame's.
+// levels groups the open sessions by priority, the highest first; with drf there is one
+// level. Each level is ordered by age, as in Flame.
 func (in *Input) levels() [][]*observation.Session {
 	sessions := in.open()
 	priority := func(s *observation.Session) int {
@@ -123,15 +123,14 @@ func (in *Input) levels() [][]*observation.Session {
 	return levels
 }
 
-// wanted is how many executors Flame gives a session if there is room.
+// wanted returns how many executors Flame gives a session if there is room.
 //
-// Policy priority wants an executor for each task, in whole batches rounded
-// down, at most MaxInstances, at least MinInstances even without tasks. A
-// session with less than a batch of tasks wants nothing by priority, but drf,
-// which is asked next, gives it a batch all the same while it has none; without
-// that its tasks would wait forever. Policy drf does not know MinInstances, and
-// gives batches as long as a task is pending. Gang rounds up: it gives nothing
-// but whole batches.
+// Policy priority wants an executor for each task, in whole batches rounded down, at most
+// MaxInstances, and at least MinInstances even without tasks. By priority a session with
+// less than a batch of tasks wants nothing, but drf, which is asked next, gives the session
+// a batch all the same while it has none; otherwise its tasks would wait forever. Policy
+// drf does not know MinInstances, and gives batches as long as a task is pending. Gang
+// rounds up, since it gives nothing but whole batches.
 //
 // Flame workaround: batches
 func (in *Input) wanted(s *observation.Session) int {
@@ -161,8 +160,8 @@ func (in *Input) request(s *observation.Session) observation.Resources {
 	return *s.Resreq
 }
 
-// unfit says whether a session's executors have no room in a new executor
-// manager, or a batch of them none in as many as there may be.
+// unfit reports whether a session's executors have no room in a new executor manager, or a
+// batch of them has none in as many as there may be.
 func (in *Input) unfit(s *observation.Session) (Unfit, bool) {
 	request := in.request(s)
 	each := fits(in.Flame.Shape, request)
@@ -175,8 +174,8 @@ func (in *Input) unfit(s *observation.Session) (Unfit, bool) {
 	return Unfit{}, false
 }
 
-// sharers is how many sessions share the cluster by drf's count: the open ones,
-// idle or not, and others that still hold executors.
+// sharers returns how many sessions share the cluster by drf's count: the open ones, idle
+// or not, and others that still hold executors.
 func (in *Input) sharers(held map[string]int) int {
 	all := map[string]bool{}
 	for _, s := range in.open() {

@@ -14,13 +14,13 @@ import (
 // sizesTold bounds the sizes that a message lists.
 const sizesTold = 3
 
-// silentMessage and message hold no count of tasks: those change all the time,
-// and are in the status beside it.
+// silentMessage and message hold no count of tasks, since counts change all the time, and
+// are in the status beside the message.
 func silentMessage(desired int) string {
 	return fmt.Sprintf("Flame does not say what it has to do: %s stay wanted, as decided before%s", managers(desired), ignored)
 }
 
-// ignored is what a user of kubectl scale wonders about.
+// ignored answers what a user of kubectl scale wonders about.
 const ignored = "; executorManager.replicas counts only when a cluster starts"
 
 // message explains a decision: what is needed, what is done about it, and what
@@ -45,12 +45,12 @@ func (in *Input) message(o outcome) string {
 	return text + in.obstacles(o) + ignored
 }
 
-// keptUntil is when the largest number goes that is kept.
+// keptUntil returns until when the largest number is kept.
 func (in *Input) keptUntil(o outcome) string {
 	return o.peaks[0].EndedAt.Add(in.Bounds.Delay).UTC().Format(time.RFC3339)
 }
 
-// obstacles tells what more executor managers do not help against.
+// obstacles tells why sessions wait that more executor managers would not help.
 func (in *Input) obstacles(o outcome) string {
 	var b strings.Builder
 	for i, kind := range o.unfit {
@@ -81,8 +81,8 @@ func (in *Input) misfit(kind Unfit) string {
 	return fmt.Sprintf("no executor manager has room for an executor of %s (%s)", describe(kind.Request), sessions(kind.Sessions, "", ""))
 }
 
-// sharesTooLittle reports whether drf keeps a session from what it wants: it
-// gives one more executor only while the session has less than its share.
+// sharesTooLittle reports whether drf keeps a session from what it wants: drf gives one
+// more executor only while the session has less than its share.
 func (in *Input) sharesTooLittle(o outcome) bool {
 	if in.Flame.Policy != DRF || o.sharers < 2 || o.most < 2 || o.desired == 0 {
 		return false

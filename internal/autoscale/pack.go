@@ -12,9 +12,8 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// fits returns how many executors of a size have room. In a request, 0 or less is
-// no request, as in Flame: it does not count, so that nothing at all fits any number
-// of times.
+// fits returns how many executors of a size have room. As in Flame, 0 or less of a resource
+// is no request and does not count, so that nothing at all fits any number of times.
 func fits(room, request observation.Resources) int {
 	count := int64(math.MaxInt32)
 	for _, part := range parts(room, request) {
@@ -25,7 +24,7 @@ func fits(room, request observation.Resources) int {
 	return int(count)
 }
 
-// parts are each resource of a room, beside what is asked for of it.
+// parts returns each resource of a room, beside what is asked of it.
 func parts(room, request observation.Resources) [3][2]int64 {
 	return [3][2]int64{{room.CPU, request.CPU}, {room.Memory, request.Memory}, {room.GPU, request.GPU}}
 }
@@ -46,7 +45,7 @@ func minus(room, request observation.Resources, times int) observation.Resources
 	}
 }
 
-// known returns a room whose memory can be counted with: 0 is what nobody knows, and
+// known returns a room whose memory can be counted with: 0 means that nobody knows, and is
 // no limit. Of CPUs and GPUs, 0 is none.
 func known(room observation.Resources) observation.Resources {
 	if room.Memory <= 0 {
@@ -62,7 +61,7 @@ func larger(room observation.Resources) func(a, b observation.Resources) int {
 	}
 }
 
-// share is the largest part of any resource of a room that a request takes.
+// share returns the largest part of any resource of a room that a request takes.
 func share(room, request observation.Resources) float64 {
 	most := 0.0
 	for _, part := range parts(room, request) {
@@ -83,15 +82,15 @@ type bins struct {
 	count int
 }
 
-// shelf is some of the bins, in their order, with the most that one of them has left
-// of each resource: those that have no room for a size are passed over together.
+// shelf is some of the bins, in their order, with the most that a bin has left of each
+// resource, so that bins without room for a size are passed over together.
 type shelf struct {
 	bins []bins
 	most observation.Resources
 }
 
-// shelfLength bounds the bins of a shelf. It is near the square root of how many
-// 100,000 sizes leave, so that one shelf takes about as long as a look at all of them.
+// shelfLength bounds the bins of a shelf. The bound is near the square root of how many
+// bins 100,000 sizes leave, so that one shelf takes about as long as a look at all of them.
 const shelfLength = 256
 
 // shelve puts bins onto one shelf, or onto two if they are too many.
@@ -110,11 +109,11 @@ func shelve(list []bins) (shelves []shelf) {
 	return shelves
 }
 
-// pack returns how many executor managers of a shape are needed besides those
-// with the given rooms to hold executors, counted by size: the largest go
-// first, each where there is room first. Executor managers of the same room are
-// taken together, so that the time depends on the number of sizes and not on
-// that of executors. Each executor must fit into the shape.
+// pack returns how many executor managers of a shape are needed besides those with the
+// given rooms to hold executors, counted by size. The largest executors go first, each
+// where there is room first. Executor managers with the same room are taken together, so
+// that the time depends on the number of sizes and not on the number of executors. Each
+// executor must fit into the shape.
 func pack(rooms []bins, shape observation.Resources, executors map[observation.Resources]int) int {
 	open, added := shelve(slices.Clone(rooms)), 0
 	for _, size := range slices.SortedFunc(maps.Keys(executors), larger(shape)) {
@@ -141,8 +140,8 @@ func pack(rooms []bins, shape observation.Resources, executors map[observation.R
 	return added
 }
 
-// fill puts executors of one size where there is room first, and returns what is left
-// of the rooms, which it changes, and of the executors.
+// fill puts executors of one size where there is room first, and returns the rest of the
+// rooms, which it changes, and of the executors.
 func fill(open []bins, size observation.Resources, count int) ([]bins, int) {
 	for i := 0; i < len(open) && count > 0; i++ {
 		b := open[i]
@@ -164,7 +163,7 @@ func fill(open []bins, size observation.Resources, count int) ([]bins, int) {
 	return open, count
 }
 
-// shape is the room of a new executor manager: it has the memory of its host, of
+// shape returns the room of a new executor manager. The memory is that of the host, for
 // which the largest that a node tells is taken.
 func (in *Input) shape() observation.Resources {
 	shape := in.Flame.Shape
@@ -175,8 +174,8 @@ func (in *Input) shape() observation.Resources {
 	return known(shape)
 }
 
-// rooms returns what each pod has room for: what its node has to give, used or not,
-// and while Flame does not list that, what a new one has.
+// rooms returns what each pod has room for: what its node has to give, used or not, or what
+// a new pod has, while Flame does not list the node.
 func (in *Input) rooms() map[string]observation.Resources {
 	rooms := make(map[string]observation.Resources, len(in.Pods))
 	for i := range in.Pods {
@@ -192,11 +191,11 @@ func (in *Input) rooms() map[string]observation.Resources {
 	return rooms
 }
 
-// occupied returns the rooms that are left on the pods that hold executors of
-// sessions, and how many executors each session holds on pods that live. An
-// executor that serves no session is released or given to one in a moment, and
-// takes no room. One on a pod that is gone or going is none: its task will need
-// another place, or Flame will think so until it is over.
+// occupied returns the rooms that are left on the pods that hold executors of sessions, and
+// how many executors each session holds on pods that live. An executor that serves no
+// session is released or given to one in a moment, and takes no room. An executor on a pod
+// that is gone or going does not count: its task will need another place, or Flame will
+// think so until the task is over.
 func (in *Input) occupied() (left []bins, held map[string]int) {
 	rooms, used := in.rooms(), map[string]bool{}
 	held = map[string]int{}
@@ -209,7 +208,7 @@ func (in *Input) occupied() (left []bins, held map[string]int) {
 		held[e.Session]++
 		used[e.Node] = true
 	}
-	// Equal rooms are one, in an order that does not depend on names.
+	// Equal rooms are counted together, in an order that does not depend on names.
 	count := map[observation.Resources]int{}
 	for name := range used {
 		count[rooms[name]]++
@@ -220,8 +219,8 @@ func (in *Input) occupied() (left []bins, held map[string]int) {
 	return left, held
 }
 
-// compare orders rooms, the smallest first: what fits there leaves the larger
-// ones to others.
+// compare orders rooms, the smallest first, since what fits there leaves the larger ones to
+// others.
 func compare(a, b observation.Resources) int {
 	return cmp.Or(cmp.Compare(a.GPU, b.GPU), cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Memory, b.Memory))
 }

@@ -132,9 +132,9 @@ func TestTheOrderInWhichThingsAreListedDoesNotMatter(t *testing.T) {
 	})
 }
 
-// With the memory of a decision the same question has the same answer, so that
-// a pass more, or an operator that starts anew, changes nothing. Only a limited
-// scale-up starts from what was decided.
+// With the memory of a decision the same question has the same answer, so that one more
+// pass, or an operator that starts anew, changes nothing. Only a limited scale-up starts
+// from what was decided.
 func TestDecidingTwiceDecidesTheSame(t *testing.T) {
 	each(t, func(t *testing.T, seed uint64, in autoscale.Input) {
 		first := autoscale.Decide(in)

@@ -75,8 +75,8 @@ func TestSimulatedLoadsRunAndLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// check holds what is decided against what was needed within the delay, which it
-// keeps in full.
+// check compares what is decided with what was needed within the delay, of which check
+// keeps the full history.
 func (d *decisions) check(t *testing.T, seed uint64) {
 	t.Helper()
 	var raisedAt time.Time

@@ -4,9 +4,9 @@
 // Package flameconf renders the configuration that Flame reads: typed structs
 // to bytes, for every supported version.
 //
-// Flame ignores unknown keys without a word, so a misspelt key is a setting that
-// is lost. The structs here hold exactly the keys that Flame reads, and their
-// golden files are checked against that list.
+// Flame ignores unknown keys without a word, so a misspelt key is a lost setting. The
+// structs here hold exactly the keys that Flame reads, and their golden files are checked
+// against that list.
 package flameconf
 
 import (
@@ -69,7 +69,7 @@ type SessionRecovery struct {
 	RetryLimits int32 `json:"retry_limits"`
 }
 
-// Cache is what the object cache reads; of it, executor managers read the endpoint.
+// Cache is what the object cache reads. Executor managers read only its endpoint.
 type Cache struct {
 	Endpoint         string   `json:"endpoint"`
 	NetworkInterface string   `json:"network_interface"`

@@ -22,9 +22,9 @@ type Version struct{ parsed *version.Version }
 // dialect is what differs between versions of Flame in the configuration.
 type dialect struct {
 	from, before *version.Version
-	// policies are the scheduler plugins that must be loaded besides the one a
-	// user chose: drf alone fits executors to a node's capacity, and 0.6.0
-	// allocates nothing without gang, which later versions refuse.
+	// policies are the scheduler plugins that must be loaded besides the one a user chose:
+	// drf alone fits executors to a node's capacity, and 0.6.0 allocates nothing without
+	// gang, which later versions refuse.
 	policies []string
 }
 
@@ -34,9 +34,9 @@ var dialects = []dialect{
 	{from: version.MustParseGeneric("0.6.1"), before: version.MustParseGeneric("0.7.0"), policies: []string{"drf"}},
 }
 
-// VersionOf returns the version of Flame that a cluster runs: the explicit one,
-// or else the tag of image. The error of a version that cannot be told or is not
-// supported says in a user's words what to change.
+// VersionOf returns the version of Flame that a cluster runs: the explicit one, or else the
+// tag of image. If the version cannot be told or is not supported, the error says in a
+// user's words what to change.
 func VersionOf(explicit, image string) (Version, error) {
 	if explicit != "" {
 		return parse("flameVersion", explicit)
@@ -75,7 +75,8 @@ func (v Version) String() string { return v.parsed.String() }
 // Flame workaround: batches
 func (v Version) Gang() bool { return slices.Contains(v.dialect().policies, "gang") }
 
-// dialect finds how this version is configured. A pre-release speaks as its release does.
+// dialect returns how this version is configured, or nil if it is not supported. A
+// pre-release is configured as its release is.
 func (v Version) dialect() *dialect {
 	core := version.MustParseGeneric(fmt.Sprintf("%d.%d.%d", v.parsed.Major(), v.parsed.Minor(), v.parsed.Patch()))
 	i := slices.IndexFunc(dialects, func(d dialect) bool { return core.AtLeast(d.from) && core.LessThan(d.before) })

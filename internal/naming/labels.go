@@ -22,8 +22,8 @@ func Labels(cluster, component string) map[string]string {
 	return labels
 }
 
-// Selector returns the labels that select the pods of a component. They never
-// change: a StatefulSet could not follow.
+// Selector returns the labels that select the pods of a component. The labels never change,
+// since a StatefulSet could not follow.
 func Selector(cluster, component string) map[string]string {
 	selector := map[string]string{
 		flamev1alpha1.LabelName:     flame,

@@ -28,36 +28,36 @@ const (
 // for the session manager.
 const WaitContainer = "wait-for-session-manager"
 
-// Config is the name of the ConfigMap, and of the Secret if there is one, that
-// hold the configuration of a cluster.
+// Config returns the name of the ConfigMap that holds the configuration of a cluster, and
+// of the Secret if there is one.
 func Config(cluster string) string { return cluster + "-config" }
 
-// ServiceAccount is the name of the ServiceAccount that a cluster gets when its
-// spec names none.
+// ServiceAccount returns the name of the ServiceAccount that a cluster gets when its spec
+// names none.
 func ServiceAccount(cluster string) string { return cluster + "-flame" }
 
-// SessionManager is the name of the session manager's Pod, Service and claim.
+// SessionManager returns the name of the session manager's Pod, Service and claim.
 func SessionManager(cluster string) string { return cluster + "-session-manager" }
 
-// ObjectCache is the name of the object cache's StatefulSet and Service.
+// ObjectCache returns the name of the object cache's StatefulSet and Service.
 func ObjectCache(cluster string) string { return cluster + "-object-cache" }
 
-// ExecutorManagerPrefix is what the names of a cluster's executor manager pods
-// start with. Flame knows a node by its pod's host name, which has at most 63
-// characters; with five more and a cluster's 39 this stays below.
+// ExecutorManagerPrefix returns what the names of a cluster's executor manager pods start
+// with. Flame knows a node by its pod's host name, which has at most 63 characters; with
+// five more and a cluster's 39 the name stays below.
 func ExecutorManagerPrefix(cluster string) string { return cluster + "-executor-manager-" }
 
-// SessionManagerHost is the DNS name of the session manager's Service.
+// SessionManagerHost returns the DNS name of the session manager's Service.
 func SessionManagerHost(cluster, namespace string) string {
 	return host(SessionManager(cluster), namespace)
 }
 
-// Endpoint is the URL of a session manager for clients and executor managers.
+// Endpoint returns the URL of a session manager for clients and executor managers.
 func Endpoint(cluster, namespace string) string {
 	return fmt.Sprintf("http://%s:%d", SessionManagerHost(cluster, namespace), FrontendPort)
 }
 
-// CacheEndpoint is the URL of an object cache.
+// CacheEndpoint returns the URL of an object cache.
 func CacheEndpoint(cluster, namespace string) string {
 	return fmt.Sprintf("grpc://%s:%d", host(ObjectCache(cluster), namespace), CachePort)
 }

@@ -27,9 +27,8 @@ var (
 	podTemplateType = reflect.TypeFor[corev1.PodTemplateSpec]()
 )
 
-// look goes through a value as its type says, and takes out each quantity that cannot
-// be read. Names are compared as the laxest decoder does, which takes them for the
-// same in upper and lower case.
+// look goes through a value as its type says, and takes out each quantity that cannot be
+// read. Names that differ only in case are the same, as they are to the laxest decoder.
 func (p *problems) look(t reflect.Type, path string, value any) (keep bool) {
 	switch {
 	case t == quantityType:
@@ -56,7 +55,7 @@ func (p *problems) look(t reflect.Type, path string, value any) (keep bool) {
 	return true
 }
 
-// entries looks at those of a JSON object that have a type, in a fixed order.
+// entries looks at those members of a JSON object that have a type, in a fixed order.
 func (p *problems) entries(path string, value any, of func(name string) (reflect.Type, string)) {
 	object, _ := value.(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(object)) {
@@ -76,7 +75,8 @@ func fieldOf(t reflect.Type, name string) reflect.Type {
 	return known.(map[string]reflect.Type)[fold(name)]
 }
 
-// fieldsByType has what fieldsOf returns, which takes far longer than to read a cluster.
+// fieldsByType caches what fieldsOf returns, since fieldsOf takes far longer than reading a
+// cluster.
 var fieldsByType sync.Map
 
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
@@ -108,8 +108,8 @@ func key(name string) string {
 const (
 	// longestQuantity is more than any quantity needs: the largest has 19 digits.
 	longestQuantity = 64
-	// leastExponent and greatestExponent are those of the suffixes n and E. What goes
-	// beyond is cut off by Kubernetes, and takes Go the longer the larger it is.
+	// leastExponent and greatestExponent are those of the suffixes n and E. Kubernetes cuts
+	// off what goes beyond them, and Go takes the longer the larger the exponent is.
 	leastExponent, greatestExponent = -9, 18
 
 	quantityHint = "write a number with or without a suffix, such as 2, 500m, 512Mi or 1Gi"
@@ -117,8 +117,8 @@ const (
 
 var quantityForm = regexp.MustCompile(`^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE]([+-]?[0-9]+))?$`)
 
-// check reports whether a text, or a number, is a quantity that is read in no time.
-// Neither is left to the decoder, which has words for it.
+// check reports whether a text, or a number, is a quantity that is read in no time. Any
+// other value is left to the decoder, which has words for it.
 func (p *problems) check(path string, value any) bool {
 	text, ok := value.(string)
 	if number, err := json.Marshal(value); !ok && err == nil && isNumber(value) {
@@ -142,7 +142,7 @@ func isNumber(value any) bool {
 	return false
 }
 
-// refuse says why a text is not taken for a quantity; empty if it is.
+// refuse returns why a text is not taken for a quantity; empty if it is one.
 func refuse(text string) string {
 	if len(text) > longestQuantity {
 		return fmt.Sprintf("which has %d characters where a quantity has at most %d", len(text), longestQuantity)

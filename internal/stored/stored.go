@@ -3,12 +3,12 @@
 
 // Package stored reads FlameClusters as the API server stores them.
 //
-// What is stored is more than Go can read. The released schema of a quantity takes
-// texts that Go does not parse, such as 1e1.5, and some on which Go spends seconds or
-// never ends, such as 1e2147483648; and it cannot be tightened any more. A list or a
-// watch of typed objects fails as a whole for one such text, and with it the operator
-// for every cluster. So FlameClusters are read as they are, and each becomes a typed
-// one by itself.
+// The API server stores more than Go can read. The released schema of a quantity takes
+// texts that Go does not parse, such as 1e1.5, and some on which Go spends seconds or never
+// ends, such as 1e2147483648; and the schema cannot be tightened any more. A list or a
+// watch of typed objects fails as a whole for one such text, and with it the operator for
+// every cluster. So FlameClusters are read as they are, and each becomes a typed one by
+// itself.
 package stored
 
 import (
@@ -30,9 +30,9 @@ func New() *unstructured.Unstructured {
 	return object
 }
 
-// Read returns what an object says, and in a user's words what of its spec cannot be
-// read, by field. Such a field is left out; if it is not known which one it is, the
-// whole spec is. A status that cannot be read is left out too: it is computed anew.
+// Read returns what an object says, and in a user's words which fields of its spec cannot
+// be read. Such a field is left out; if the field is not known, the whole spec is left out.
+// A status that cannot be read is left out too, since it is computed anew.
 func Read(object *unstructured.Unstructured) (*flamev1alpha1.FlameCluster, []string, error) {
 	fields := object.DeepCopy().Object
 	var problems problems
@@ -71,14 +71,13 @@ func decode(fields map[string]any) (*flamev1alpha1.FlameCluster, error) {
 const (
 	// longestReason is how much of a decoder's words is told, in bytes.
 	longestReason = 256
-	// longestText is how much of a text or a name of the user's is told, in bytes with the
-	// ellipsis.
+	// longestText is how much of a user's text or name is told, in bytes with the ellipsis.
 	longestText = 43
 	// mostProblems is how many problems are told one by one.
 	mostProblems = 8
 )
 
-// problems are those of a spec, of which only so many are kept.
+// problems are those of a spec, of which only the first mostProblems are kept.
 type problems struct {
 	told  []string
 	count int

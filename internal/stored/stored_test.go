@@ -174,7 +174,7 @@ func TestReadingLeavesTheObjectAsItIs(t *testing.T) {
 	assert.Equal(t, clusters.Stored(t, clusters.Minimal, place, "1e1.5"), fields, "it may be the cache's")
 }
 
-// Quantities in a status would have to be looked at before it is read.
+// Quantities in a status would have to be looked at before the status is read.
 func TestNoQuantityIsInAStatus(t *testing.T) {
 	assert.NotContains(t, typesOf(reflect.TypeFor[flamev1alpha1.FlameClusterStatus](), nil), quantityType)
 }

@@ -21,18 +21,17 @@ const (
 	reasonReady     = "NothingUnderWay"
 )
 
-// patience is how long a cluster is waited for, from when its session manager
-// began to be replaced. That takes three seconds and the half minute that a pod is
-// given to end: one that takes ten times as long hangs. An update that comes all
-// the same costs little, since the new operator goes on where the old one was.
+// patience is how long a cluster is waited for, from when its session manager began to be
+// replaced. A replacement takes three seconds and the half minute that a pod is given to
+// end: one that takes ten times as long hangs. An update that comes all the same costs
+// little, since the new operator goes on where the old one was.
 const patience = 5 * time.Minute
 
 // named is how many clusters a message names at most.
 const named = 3
 
-// judge returns the condition, for clusters whose session managers are being
-// replaced since the given times, and for how long it stays as it is; zero if time
-// alone changes nothing.
+// judge returns the condition, given since when the session managers of clusters are being
+// replaced, and for how long it stays as it is; zero if time alone changes nothing.
 func judge(since map[types.NamespacedName]time.Time, now time.Time) (metav1.Condition, time.Duration) {
 	var waitedFor, givenUp []string
 	var next time.Duration
@@ -62,7 +61,7 @@ func judge(since map[types.NamespacedName]time.Time, now time.Time) (metav1.Cond
 	return condition, next
 }
 
-// list is the first few texts in their order, and how many more there are.
+// list returns the first few texts in their order, and how many more there are.
 func list(texts []string) string {
 	slices.Sort(texts)
 	if len(texts) <= named {

@@ -4,13 +4,13 @@
 // Package upgradeable tells the Operator Lifecycle Manager when the operator had
 // better not be replaced.
 //
-// That is only so while a session manager is being replaced: between its
-// withdrawal and its successor a cluster waits for the operator's next step.
-// Everything else survives an operator's restart.
+// The operator had better stay while a session manager is being replaced: between its
+// withdrawal and its successor a cluster waits for the operator's next step. Everything
+// else survives an operator's restart.
 //
-// A cluster is not waited for without end. On a node that is lost a pod stays for
-// as long as the node does, and one cluster of one tenant would keep the operator
-// of all from being updated.
+// No cluster is waited for without end. On a node that is lost a pod stays for as long as
+// the node does, and one cluster of one tenant would keep the operator of all from being
+// updated.
 package upgradeable
 
 import (
@@ -30,18 +30,18 @@ import (
 )
 
 const (
-	// settle is the time that the first passes get before it is said that nothing
-	// is under way: what an operator before this one began may still go on.
+	// settle is the time that the first passes get before the condition says that nothing
+	// is under way, since what an earlier operator began may still go on.
 	settle = 5 * time.Second
 	// retry is the time between two tries to write the condition.
 	retry = 15 * time.Second
-	// pace is the least time between two conditions that differ in words only, so
-	// that many clusters that are changed at once do not wake OLM each.
+	// pace is the least time between two conditions that differ in words only, so that many
+	// clusters that change at once do not each wake OLM.
 	pace = 5 * time.Second
 )
 
-// Condition keeps the condition Upgradeable of an OperatorCondition. A nil Condition is one
-// that nobody asks.
+// Condition keeps the condition Upgradeable of an OperatorCondition. On a nil Condition
+// Replacing and Done do nothing.
 type Condition struct {
 	reader    client.Reader
 	writer    client.Writer
@@ -51,20 +51,20 @@ type Condition struct {
 
 	changed chan struct{}
 	mu      sync.Mutex
-	// since holds the clusters whose session manager is being replaced, and when
-	// that began.
+	// since holds the clusters whose session manager is being replaced, and when that
+	// began.
 	since map[types.NamespacedName]time.Time
 
-	// Only Start uses these: when it began, what it wrote last and when, and whether
-	// that failed.
+	// Only Start uses these: when it began, what it wrote last and when, and whether that
+	// failed.
 	started time.Time
 	told    metav1.ConditionStatus
 	toldAt  time.Time
 	failing bool
 }
 
-// New returns what keeps the condition of the given OperatorCondition. The
-// reader must not be a cache: the operator may get the object, but not watch it.
+// New returns a Condition that keeps the given OperatorCondition. The reader must not be a
+// cache, since the operator may get the object, but not watch it.
 func New(reader client.Reader, writer client.Writer, condition types.NamespacedName, clk clock.Clock, log logr.Logger) *Condition {
 	return &Condition{
 		reader: reader, writer: writer, condition: condition, clock: clk, log: log,
@@ -72,9 +72,8 @@ func New(reader client.Reader, writer client.Writer, condition types.NamespacedN
 	}
 }
 
-// Replacing notes that the session manager of a cluster is being replaced, and
-// since when. Whoever does not know that leaves it zero, and then it is since now.
-// What is known of the same replacement already stays.
+// Replacing notes that the session manager of a cluster is being replaced, and since when;
+// zero is now. A replacement that is known already keeps its time.
 func (c *Condition) Replacing(cluster types.NamespacedName, since time.Time) {
 	if c == nil {
 		return
@@ -113,7 +112,7 @@ func (c *Condition) wake() {
 	}
 }
 
-// NeedLeaderElection has only the manager that acts write the condition.
+// NeedLeaderElection reports that only the leader writes the condition.
 func (*Condition) NeedLeaderElection() bool { return true }
 
 // Start writes the condition whenever it changes, until the context ends.
@@ -125,8 +124,8 @@ func (c *Condition) Start(ctx context.Context) error {
 	return nil
 }
 
-// sleep waits for a change, at most for a while if that is not zero. It returns
-// false once the context has ended.
+// sleep waits for a change, at most for a while if that is not zero, and reports whether
+// the context has not ended.
 func (c *Condition) sleep(ctx context.Context, wait time.Duration) bool {
 	var over <-chan time.Time
 	if wait > 0 {
@@ -170,7 +169,7 @@ func (c *Condition) wanted(now time.Time) (metav1.Condition, time.Duration) {
 	return judge(c.since, now)
 }
 
-// rest returns for how long a condition is not to be written yet.
+// rest returns for how long a condition must not be written yet.
 func (c *Condition) rest(status metav1.ConditionStatus, now time.Time) time.Duration {
 	switch {
 	case status == c.told:
@@ -182,8 +181,7 @@ func (c *Condition) rest(status metav1.ConditionStatus, now time.Time) time.Dura
 	}
 }
 
-// tell says that the condition is not there or not writable. Nothing else depends
-// on it.
+// tell logs that the condition is missing or cannot be written. Nothing else depends on it.
 func (c *Condition) tell(err error) {
 	if apierrors.IsNotFound(err) || apimeta.IsNoMatchError(err) || apierrors.IsForbidden(err) {
 		c.log.Info("no OperatorCondition to keep; looking for it again and again", "reason", err.Error())

@@ -40,7 +40,7 @@ type world struct {
 	stop     context.CancelFunc
 	client   client.Client
 	clock    *clocktesting.FakeClock
-	// asked and written count how often the condition was.
+	// asked and written count how often the condition was read and written.
 	asked, written int
 	// failures is how many writes fail from now on.
 	failures int
@@ -181,7 +181,7 @@ func TestGivingUpSurvivesARestart(t *testing.T) {
 	}, object())
 }
 
-// Of what an operator before this one began the first passes tell one by one.
+// The first passes tell one by one what an earlier operator began.
 func TestNothingIsSaidToBeDoneBeforeTheFirstPasses(t *testing.T) {
 	in(t, func(w *world) {
 		w.upgrades.Replacing(one, began.Add(-time.Hour))
@@ -211,7 +211,7 @@ func TestNothingIsWrittenWhenNothingChanges(t *testing.T) {
 	}, object())
 }
 
-// A thousand clusters that are changed at once are no thousand writes.
+// A thousand clusters that are changed at once do not cause a thousand writes.
 func TestWordsAreWrittenAtAPace(t *testing.T) {
 	in(t, func(w *world) {
 		w.after(settle)

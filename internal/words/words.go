@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package words shortens what others say to what there is room for.
+// Package words shortens texts of others to the room that there is.
 package words
 
 import "strings"

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// session is one of Flame's.
+// session is one of Flame's sessions.
 type session struct {
 	id           string
 	priority     int
@@ -16,14 +16,14 @@ type session struct {
 	minInstances int
 	maxInstances *int
 	batch, cpus  int
-	// pending holds how many seconds each task takes that waits.
+	// pending holds how many seconds each waiting task takes.
 	pending []int
 	running int
 	closed  bool
 	blocked bool
 }
 
-// executor serves a session. One without a task waits for the next one.
+// executor serves a session. An executor without a task waits for the next one.
 type executor struct {
 	session *session
 	// task is how long the task takes, endsAt when it ends; 0 without a task.
@@ -33,7 +33,8 @@ type executor struct {
 
 func (w *world) gang() bool { return w.cluster.FlameVersion == "" || w.cluster.FlameVersion == "0.6.0" }
 
-// change opens a session if it is not there, and does to it what an event says.
+// change opens the session of an event if it is not there, and does to it what the event
+// says.
 func (w *world) change(e Event) {
 	i := slices.IndexFunc(w.sessions, func(s *session) bool { return s.id == e.Session && !s.closed })
 	if i < 0 {
@@ -60,8 +61,8 @@ func (w *world) change(e Event) {
 	}
 }
 
-// runTasks ends tasks whose time is over and starts the next ones. Executors
-// that have waited long enough, and those on pods that end, go.
+// runTasks ends tasks whose time is over and starts the next ones. Executors go if they
+// have waited long enough, or if their pods end.
 func (w *world) runTasks() {
 	for _, p := range w.pods {
 		if p.lostAt > 0 {
@@ -91,8 +92,8 @@ func (e *executor) launch(now int) {
 	e.session.running++
 }
 
-// perSecond is how many batches a session is given in a second: Flame's
-// scheduler runs ten times in it, and gives one each time.
+// perSecond is how many batches a session is given in a second: Flame's scheduler runs ten
+// times a second, and gives one batch each time.
 const perSecond = 10
 
 // schedule gives executors to sessions, in the order of Flame's policies.
@@ -148,8 +149,8 @@ func (w *world) underused(s *session) bool {
 	return len(s.pending) > 0 && w.cpus(s)*sharers < w.capacity()
 }
 
-// granted is how many CPUs priority gives a session: what it demands, as far as
-// those before it leave any.
+// granted returns how many CPUs priority gives a session: what it demands, as far as the
+// sessions before it leave any.
 func (w *world) granted(s *session) int {
 	before := slices.DeleteFunc(slices.Clone(w.sessions), func(s *session) bool { return s.closed })
 	slices.SortStableFunc(before, func(a, b *session) int {
@@ -183,7 +184,7 @@ func (w *world) capacity() int {
 	return total
 }
 
-// cpus is how many CPUs a session holds.
+// cpus returns how many CPUs a session holds.
 func (w *world) cpus(s *session) int { return w.holds(s) * s.cpus }
 
 func (w *world) holds(s *session) int {

@@ -52,7 +52,7 @@ func (w *world) runPods() {
 	})
 }
 
-// lose has pods vanish, those first that most is lost with. Their tasks do not
+// lose has pods vanish, those first that most is lost with. The tasks of lost pods do not
 // end, but Flame counts them as running until it has noticed.
 func (w *world) lose(count int) {
 	live := w.byWorth()
@@ -62,9 +62,8 @@ func (w *world) lose(count int) {
 	}
 }
 
-// resize creates pods or has some end: those first that are not ready, then
-// idle ones. Busy ones go only when there are too many without it; they end
-// their tasks and take no more.
+// resize creates pods or has some end: those first that are not ready, then idle ones. Busy
+// pods go only when there would still be too many; they end their tasks and take no more.
 func (w *world) resize(desired int) {
 	live := w.byWorth()
 	for range desired - len(live) {
@@ -78,7 +77,7 @@ func (w *world) resize(desired int) {
 	}
 }
 
-// byWorth orders the pods that are not ending, what is least lost with first.
+// byWorth orders the pods that are not ending, those first that least is lost with.
 func (w *world) byWorth() []*pod {
 	live := slices.DeleteFunc(slices.Clone(w.pods), func(p *pod) bool { return p.ending })
 	worth := func(p *pod) int {

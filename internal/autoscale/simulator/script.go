@@ -1,16 +1,15 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package simulator plays a load against autoscaling: a model of Flame's
-// scheduler, of pods that take time to start, and of the operator that looks
-// now and then, second by second. It is pure and gives the same answer to the
-// same script.
+// Package simulator plays a load against autoscaling: a model of Flame's scheduler, of pods
+// that take time to start, and of the operator that looks now and then, second by second.
+// The simulator is pure and gives the same answer to the same script.
 //
-// The model of Flame is written from what Flame does, not from what package
-// autoscale makes of it, so that one can be held against the other. It knows
-// order, batches, bounds and shares of sessions, executors that wait for the next
-// task, and scattered placement; it does not know memory, failures to start, or
-// the drain of a lost executor manager beyond its 30 seconds.
+// The model of Flame is written from what Flame does, not from what package autoscale makes
+// of it, so that one can be held against the other. The model knows order, batches, bounds
+// and shares of sessions, executors that wait for the next task, and scattered placement.
+// Memory, failures to start, and the drain of a lost executor manager beyond its 30 seconds
+// are left out.
 package simulator
 
 import (
@@ -48,7 +47,7 @@ type Cluster struct {
 	DelayRelease Duration `json:"delayRelease"`
 }
 
-// Event is what happens at a time. Each of its parts may be left out.
+// Event is what happens at a time. Each part may be left out.
 type Event struct {
 	At Duration `json:"at"`
 	// Session is opened by the first event that names it; the fields below it say how.
@@ -58,12 +57,12 @@ type Event struct {
 	MaxInstances *int   `json:"maxInstances"`
 	BatchSize    int    `json:"batchSize"`
 	CPUs         int    `json:"cpus"`
-	// Tasks are added to it, each of which takes Each, 10s by default.
+	// Tasks are added to the session. Each of them takes Each, 10s by default.
 	Tasks int      `json:"tasks"`
 	Each  Duration `json:"each"`
-	// Close ends it: its tasks that wait are dropped, its executors vanish.
+	// Close ends the session: its waiting tasks are dropped, its executors vanish.
 	Close bool `json:"close"`
-	// Block has it reach the retry limit.
+	// Block has the session reach the retry limit.
 	Block bool `json:"block"`
 
 	// Silent has Flame say nothing for a time.
@@ -95,7 +94,7 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 // Seconds returns whole seconds.
 func (d Duration) Seconds() int { return int(time.Duration(d) / time.Second) }
 
-// Validate says what a script lacks.
+// Validate returns an error that says what a script lacks.
 func (s *Script) Validate() error {
 	if s.Duration.Seconds() < 1 {
 		return fmt.Errorf("duration is missing: for how long to play the load, such as 30m")

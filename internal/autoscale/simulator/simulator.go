@@ -18,10 +18,11 @@ type Sample struct {
 	// Second counts from the start.
 	Second           int
 	Pending, Running int
-	// Desired is what was decided last, Needed what it found to be needed.
+	// Desired is what was decided last, and Needed is what that decision found to be
+	// needed.
 	Desired, Needed int
-	// Pods have not been told to end; Ready of them are connected, Busy of them
-	// hold an executor of a session.
+	// Pods counts those that have not been told to end. Ready of them are connected, and
+	// Busy of them hold an executor of a session.
 	Pods, Ready, Busy int
 	Reason            autoscale.Reason
 	Silent            bool
@@ -30,17 +31,17 @@ type Sample struct {
 // Result is what came of a script.
 type Result struct {
 	Samples []Sample
-	// Finished counts the tasks that ran to their end, Repeated those that had to
-	// be run again because their executor manager was lost.
+	// Finished counts the tasks that ran to their end, and Repeated those that had to run
+	// again because their executor manager was lost.
 	Finished, Repeated int
-	// LastMessage is that of the last decision.
+	// LastMessage is the message of the last decision.
 	LastMessage string
 }
 
 // start is the time at which every simulation starts.
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Run plays a script. Watch, unless nil, sees every decision with its input.
+// Run plays a script. The function watch, unless nil, sees every decision with its input.
 func Run(script Script, watch func(autoscale.Input, autoscale.Decision)) (Result, error) {
 	if err := script.Validate(); err != nil {
 		return Result{}, err
@@ -65,7 +66,7 @@ func Run(script Script, watch func(autoscale.Input, autoscale.Decision)) (Result
 	return w.result, nil
 }
 
-// world is all there is.
+// world is the state of a simulation.
 type world struct {
 	cluster  Cluster
 	watch    func(autoscale.Input, autoscale.Decision)
@@ -101,7 +102,7 @@ func (w *world) now() time.Time { return start.Add(time.Duration(w.second) * tim
 
 func (w *world) silent() bool { return w.second < w.silentUntil }
 
-// operate looks at Flame, decides, and carries it out.
+// operate looks at Flame, decides, and carries out the decision.
 func (w *world) operate() {
 	in := w.input()
 	w.decision = autoscale.Decide(in)
@@ -140,7 +141,7 @@ func (w *world) input() autoscale.Input {
 	return in
 }
 
-// observe returns what Flame says. It lists no closed session without a task.
+// observe returns what Flame says, without closed sessions that have no task.
 func (w *world) observe() *observation.Observation {
 	o := &observation.Observation{At: w.now()}
 	for _, s := range w.sessions {
