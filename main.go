@@ -72,9 +72,10 @@ func main() {
 	}
 }
 
-// gcPercent is how much the heap may grow between two collections. Most of it are
-// the pods of the caches, which stay: with Go's 100 as much again would be set aside
-// for garbage. GOGC in the environment overrides it.
+// gcPercent is how much the heap may grow between two collections, in percent. Most of
+// the heap is the pods of the caches, which stay: with Go's default of 100, the same
+// amount again would be set aside for garbage. GOGC in the environment overrides
+// gcPercent.
 const gcPercent = 50
 
 func run(o options) error {
@@ -90,10 +91,12 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("find the Kubernetes cluster: %w", err)
 	}
-	// As Kubernetes' own controllers do. An API server compresses every event of a
-	// watch by itself, which costs both sides more than it saves within a cluster.
+	// Compression is off, as in Kubernetes' own controllers. An API server compresses
+	// every event of a watch by itself, which costs both sides more than it saves within
+	// a cluster.
 	config.DisableCompression = true
-	// POD_NAMESPACE is in the manifest; the others are there when OLM runs the operator.
+	// POD_NAMESPACE is set by the manifest; the other variables are set when OLM runs the
+	// operator.
 	own, namespaces := os.Getenv("POD_NAMESPACE"), controllers.WatchNamespaces(os.Getenv("WATCH_NAMESPACE"))
 	operatorCondition := types.NamespacedName{Namespace: own, Name: os.Getenv("OPERATOR_CONDITION_NAME")}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{

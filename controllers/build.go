@@ -18,8 +18,8 @@ import (
 	"github.com/xflops/flame-operator/internal/status"
 )
 
-// build makes the objects, with what the spec refers to. They are nil if they cannot be
-// made, and then the report says why.
+// build makes the objects, with what the spec refers to. The objects are nil if they
+// cannot be made, and then the report says why.
 func (p *pass) build(ctx context.Context, latest observation.Latest) (*desired.Objects, report) {
 	in := desired.Inputs{OpenShift: p.r.OpenShift, TasksRun: status.TasksRun(p.cluster, latest)}
 	var watched report
@@ -43,7 +43,8 @@ func (p *pass) build(ctx context.Context, latest observation.Latest) (*desired.O
 	return objects, watched
 }
 
-// secretValue reads one key of a Secret, or says what of it is missing.
+// secretValue reads one key of a Secret, or reports in missing that the Secret or its key
+// does not exist.
 func (p *pass) secretValue(ctx context.Context, reference *flamev1alpha1.SecretKeyReference) (value string, missing, err error) {
 	const field = "sessionManager.storage.uriSecretRef"
 	secret := &corev1.Secret{}

@@ -27,8 +27,8 @@ func (p *pass) applyShared(ctx context.Context, wanted *desired.Objects) error {
 	return ensure(ctx, p, wanted.SecretConfig, &corev1.Secret{}, naming.Config(name))
 }
 
-// ensure applies config, after which live holds the object as the server has it.
-// A nil config removes the object of that name instead.
+// ensure applies config, after which live holds the object as the server has it. A nil
+// config removes the object called name instead.
 func ensure[C any, P interface {
 	*C
 	runtime.ApplyConfiguration

@@ -15,19 +15,19 @@ import (
 	"github.com/xflops/flame-operator/internal/words"
 )
 
-// announce emits an event for each transition that is worth one. It is called after the
-// conditions were stored, so that no event tells of what never became true.
+// announce emits an event for each transition that is worth one. Callers store the
+// conditions first, so that no event tells of what never became true.
 func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, before []metav1.Condition) {
 	for _, condition := range status.Transitions(before, cluster.Status.Conditions) {
 		r.Recorder.Eventf(cluster, nil, status.EventType(condition), condition.Reason, condition.Type, "%s", words.Cut(condition.Message, longestNote))
 	}
 }
 
-// longestNote is what the API server takes of an event, in bytes; a longer one is lost.
-// The condition has all of it.
+// longestNote is the longest note of an event that the API server accepts, in bytes; an
+// event with a longer note is lost. The condition holds the whole message.
 const longestNote = 1024
 
-// lossEvents say why an executor manager that runs is of no more use.
+// lossEvents explain why an executor manager that runs is of no more use.
 var lossEvents = map[nodes.Reason]struct{ reason, text string }{
 	nodes.StateLost:        {flamev1alpha1.EventStateLost, "the session manager has lost its memory, and with it the executors of this one"},
 	nodes.GivenUp:          {flamev1alpha1.EventGivenUp, "Flame has given up its node"},

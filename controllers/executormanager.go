@@ -20,7 +20,7 @@ import (
 )
 
 // stepExecutorManagers creates and deletes executor manager pods as planned, and returns
-// those that there are after it.
+// the pods that exist afterwards.
 func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observation.Latest, wanted *desired.Objects, replicas int, lost map[string]nodes.Loss) (observedPods, report) {
 	const component = flamev1alpha1.ComponentExecutorManager
 	surge, unavailable, err := desired.UpdateLimits(p.cluster, replicas)
@@ -57,8 +57,8 @@ func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observa
 	return now, done.join(classify(component, err))
 }
 
-// carryOut deletes what goes in any case, then creates, and deletes what is
-// replaced last: if a creation fails, the failed pod stays as evidence.
+// carryOut deletes the pods that go in any case, then creates pods, and deletes the
+// replaced pods last: if a creation fails, the failed pod stays as evidence.
 func (p *pass) carryOut(ctx context.Context, objects []*corev1.Pod, wanted *desired.Objects, plan rollout.Plan, lost map[string]nodes.Loss) (report, error) {
 	done := p.ask(ctx, plan.Actions())
 	if err := p.delete(ctx, objects, plan, lost, false); err != nil {
@@ -66,7 +66,8 @@ func (p *pass) carryOut(ctx context.Context, objects []*corev1.Pod, wanted *desi
 	}
 	created := make([]*corev1.Pod, len(plan.Create))
 	for i, failed := range plan.Create {
-		// All share the template's memory: they are sent, and then overwritten as a whole.
+		// All pods share the template's memory: each pod is sent, and then overwritten as
+		// a whole.
 		pod := *wanted.ExecutorManager
 		setFailures(&pod, failed)
 		created[i] = &pod
@@ -80,7 +81,8 @@ func (p *pass) carryOut(ctx context.Context, objects []*corev1.Pod, wanted *desi
 	return done, p.delete(ctx, objects, plan, lost, true)
 }
 
-// delete deletes the pods that a plan names, those that are replaced or the others.
+// delete deletes pods that a plan names: the replaced pods if replaced is true, and all
+// others if it is false.
 func (p *pass) delete(ctx context.Context, objects []*corev1.Pod, plan rollout.Plan, lost map[string]nodes.Loss, replaced bool) error {
 	now := map[string]bool{}
 	for _, deletion := range plan.Delete {

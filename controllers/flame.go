@@ -22,8 +22,8 @@ import (
 	"github.com/xflops/flame-operator/internal/pods"
 )
 
-// Flame is what a pass asks of session managers: what they said last, which
-// takes no time, and a few small changes, each bounded by some seconds.
+// Flame is what a pass asks of session managers: their last answers, which cost no time,
+// and a few small changes, each bounded by some seconds.
 type Flame interface {
 	Ensure(name types.NamespacedName, target flame.Target) error
 	Forget(name types.NamespacedName)
@@ -36,7 +36,8 @@ type Flame interface {
 
 var _ Flame = (*flame.Observers)(nil)
 
-// flameRetryDelay is when to try again what Flame did not do.
+// flameRetryDelay is the time until the operator asks again for an action that Flame did
+// not carry out.
 const flameRetryDelay = 5 * time.Second
 
 // setPollInterval has Flame observed closely while something is under way.
@@ -48,9 +49,9 @@ func (p *pass) setPollInterval(urgent bool) {
 	p.r.Flame.SetInterval(p.name(), interval)
 }
 
-// ask has Flame do what was decided. What it refuses because it has changed meanwhile is
-// decided anew; where it does not answer, the pass goes on without the rest of that
-// verb, and comes again.
+// ask has Flame carry out the actions. An action that Flame refuses, because its state
+// has changed in the meantime, is decided anew. After an action that Flame does not
+// answer, the pass skips the remaining actions of the same verb and runs again.
 func (p *pass) ask(ctx context.Context, actions []action.Action) report {
 	var asked report
 	silent := map[action.Verb]bool{}
@@ -71,7 +72,8 @@ func (p *pass) ask(ctx context.Context, actions []action.Action) report {
 	return asked
 }
 
-// askInTime asks for what is safe for a time only within that time.
+// askInTime asks for one action. An action that is safe only for a limited time is
+// abandoned when that time is over.
 func (p *pass) askInTime(ctx context.Context, a action.Action) error {
 	if a.Within > 0 {
 		var cancel context.CancelFunc
@@ -81,10 +83,10 @@ func (p *pass) askInTime(ctx context.Context, a action.Action) error {
 	return p.r.Flame.Do(ctx, p.name(), a)
 }
 
-// hurryUp cuts the time short that executor managers of a deleted cluster would
-// take to end their tasks.
+// hurryUp shortens the time that the executor managers of a deleted cluster would take to
+// end their tasks.
 func (r *FlameClusterReconciler) hurryUp(ctx context.Context, name types.NamespacedName) error {
-	// A cache that lags must not end the work of a cluster that is there.
+	// A cache that lags must not end the work of a cluster that exists.
 	cluster := metadataOf(name)
 	if err := r.Live.Get(ctx, name, cluster); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("get FlameCluster %q: %w", name.Name, err)

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controllers is the shell of the operator: it watches FlameClusters and
-// what they own, gathers facts, has the pure packages decide, carries their
-// decisions out and writes the status. It builds no object and decides nothing.
+// Package controllers is the shell of the operator: it watches FlameClusters and what
+// they own, gathers facts, has the pure packages decide, carries their decisions out and
+// writes the status. The package builds no object and decides nothing.
 package controllers
 
 import (
@@ -34,7 +34,8 @@ import (
 type FlameClusterReconciler struct {
 	// Client reads from caches that hold what the operator owns, and writes.
 	client.Client
-	// Live reads from the API server, for what no cache holds or may lag behind.
+	// Live reads from the API server what no cache holds, or what a lagging cache may
+	// show wrongly.
 	Live client.Reader
 	// Recorder emits events.
 	Recorder events.EventRecorder
@@ -44,18 +45,18 @@ type FlameClusterReconciler struct {
 	OpenShift bool
 	// Flame speaks with the session managers.
 	Flame Flame
-	// Upgrades is told while a session manager is being replaced. It may be nil.
+	// Upgrades learns when a session manager is being replaced, and may be nil.
 	Upgrades *upgradeable.Condition
 
-	// memories are what is remembered of clusters from pass to pass.
+	// memories holds what is remembered of clusters from pass to pass.
 	memories memories
-	// passes is how many are under way: they share what may be created at once.
+	// passes is the number of passes under way, which share what may be created at once.
 	passes atomic.Int32
 }
 
-// Whatever gets or loses an owner comes with the right to delete it, used or not:
-// where OwnerReferencesPermissionEnforcement is on, as on OpenShift, an API server
-// lets nobody change the owners of an object without it.
+// Every kind whose objects get or lose an owner comes with the right to delete it, used
+// or not: where OwnerReferencesPermissionEnforcement is on, as on OpenShift, an API
+// server lets nobody without that right change the owners of an object.
 //
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=flame.xflops.io,resources=flameclusters/status,verbs=patch
@@ -73,7 +74,7 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	err := r.Get(ctx, req.NamespacedName, object)
 	if apierrors.IsNotFound(err) || err == nil && object.GetDeletionTimestamp() != nil {
 		r.forget(req.NamespacedName)
-		// Owner references take care of what it owned, but would wait for its tasks.
+		// Garbage collection deletes what the cluster owned, but would wait for its tasks.
 		return ctrl.Result{}, r.hurryUp(ctx, req.NamespacedName)
 	}
 	if err != nil {
@@ -109,8 +110,8 @@ func (r *FlameClusterReconciler) forget(name types.NamespacedName) {
 	r.Flame.Forget(name)
 }
 
-// writeStatus writes the status if it differs, the only place that does, and
-// then tells of the transitions in it.
+// writeStatus writes the status if it differs, and then announces its transitions.
+// Nothing else writes the status.
 func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.Facts) error {
 	computed := status.Compute(facts)
 	if name := client.ObjectKeyFromObject(facts.Cluster); status.ReplacesSessionManager(computed) {
@@ -134,7 +135,8 @@ func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.F
 	return nil
 }
 
-// patchStatus has only the metadata answered: the rest may be more than Go can read.
+// patchStatus asks for an answer with the metadata only, since Go may be unable to read
+// the rest.
 func (r *FlameClusterReconciler) patchStatus(ctx context.Context, before, after *flamev1alpha1.FlameCluster) error {
 	patch, err := client.MergeFrom(before).Data(after)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/xflops/flame-operator/internal/rollout"
 )
 
-// memory is what is remembered of one cluster from pass to pass. Only its passes use
-// it, of which there is one at a time.
+// memory is what is remembered of one cluster from pass to pass. Only the cluster's
+// passes use its memory, and they run one at a time.
 type memory struct {
 	uid types.UID
 	// applier and pods know what they did to the cluster's objects and pods.
@@ -25,18 +25,18 @@ type memory struct {
 	pods    *pods.Control
 	// absences are those of the nodes that Flame knows and no pod has.
 	absences nodes.Absences
-	// leaving is how the session manager leaves that was seen last.
+	// leaving is how the session manager that was seen last leaves.
 	leaving rollout.Leaving
 }
 
-// memories are those of all clusters, by name. The memory of a cluster that was deleted
-// and made again under its name is not that of the new one.
+// memories holds the memory of each cluster, by name. A cluster that was deleted and made
+// again under the same name gets a new memory.
 type memories struct {
 	mu  sync.Mutex
 	all map[types.NamespacedName]*memory
 }
 
-// of returns the memory of a cluster, which begins with begin.
+// of returns the memory of a cluster, and makes it with begin if there is none.
 func (m *memories) of(cluster *flamev1alpha1.FlameCluster, begin func(*flamev1alpha1.FlameCluster) *memory) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,8 +5,8 @@ package controllers
 
 import "strings"
 
-// WatchNamespaces returns the namespaces in a comma-separated list, as the
-// Operator Lifecycle Manager writes it. None means all namespaces.
+// WatchNamespaces returns the namespaces in a comma-separated list, as the Operator
+// Lifecycle Manager writes it. An empty result means all namespaces.
 func WatchNamespaces(list string) []string {
 	var namespaces []string
 	for namespace := range strings.SplitSeq(list, ",") {

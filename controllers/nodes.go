@@ -25,7 +25,7 @@ import (
 const fenceMargin = 30 * time.Second
 
 // stepNodes brings what Flame knows of its nodes in line with the pods, and returns the
-// executor managers that are of no use any more, by name.
+// executor managers that are of no more use, by name.
 func (p *pass) stepNodes(ctx context.Context, f found, latest observation.Latest) (map[string]nodes.Loss, report) {
 	const component = flamev1alpha1.ComponentExecutorManager
 	if p.cluster.Spec.Suspend {
@@ -53,7 +53,7 @@ func (p *pass) stepNodes(ctx context.Context, f found, latest observation.Latest
 	return lost, done.join(classify(component, err))
 }
 
-// prove asks the server for the pods of the names that Flame knows and no pod has.
+// prove asks the API server for pods under the names that Flame knows and no known pod has.
 func (p *pass) prove(ctx context.Context, executorManagers []podstate.Pod, latest observation.Latest) ([]nodes.Gone, error) {
 	strangers := nodes.Strangers(latest, naming.ExecutorManagerPrefix(p.cluster.Name), executorManagers)
 	exist := map[string]podstate.Pod{}

@@ -24,7 +24,8 @@ import (
 )
 
 // stepObjectCache applies the object cache, or removes one that is no longer wanted, and
-// has one outdated pod at a time made anew. It returns the StatefulSet, nil without one.
+// has one outdated pod at a time made anew. The StatefulSet that stepObjectCache returns
+// is nil if there is none.
 func (p *pass) stepObjectCache(ctx context.Context, pods []podstate.Pod, wanted *desired.Objects) (*appsv1.StatefulSet, report) {
 	set, err := p.applyObjectCache(ctx, wanted)
 	if err != nil || set == nil {
@@ -63,9 +64,9 @@ func (p *pass) replaceObjectCache(ctx context.Context, pods []podstate.Pod, hash
 	return nil
 }
 
-// tryObjectCache asks the API server whether it would take the pod that the StatefulSet
-// lacks. Its controller waits for longer and longer after a refusal, up to a quarter of an
-// hour, and is woken when there is none any more.
+// tryObjectCache asks the API server whether it would accept the pod that the StatefulSet
+// lacks. The StatefulSet's controller waits longer and longer after each refusal, up to a
+// quarter of an hour, so tryObjectCache wakes it once nothing is refused any more.
 func (p *pass) tryObjectCache(ctx context.Context, set *appsv1.StatefulSet, pods []podstate.Pod) (report, error) {
 	pod, claims := desired.ObjectCacheTrial(set, pods)
 	if pod == nil {
@@ -83,7 +84,8 @@ func (p *pass) tryObjectCache(ctx context.Context, set *appsv1.StatefulSet, pods
 	return lacks, p.wakeObjectCache(ctx, set)
 }
 
-// try asks the API server whether it would take an object. One that is there it has taken.
+// try asks the API server whether it would accept an object. An object that already
+// exists counts as accepted.
 func (p *pass) try(ctx context.Context, object client.Object) error {
 	err := p.r.Create(ctx, object, client.DryRunAll)
 	if apierrors.IsAlreadyExists(err) && apply.Refused(err) == nil {
@@ -92,8 +94,8 @@ func (p *pass) try(ctx context.Context, object client.Object) error {
 	return err
 }
 
-// wakeObjectCache has the StatefulSet's controller look at it again, by a change that
-// means nothing else.
+// wakeObjectCache has the StatefulSet's controller look at the StatefulSet again, by a
+// change that means nothing else.
 func (p *pass) wakeObjectCache(ctx context.Context, set *appsv1.StatefulSet) error {
 	last, _ := time.Parse(time.RFC3339, set.Annotations[flamev1alpha1.AnnotationWokenAt])
 	if p.now.Sub(last) < refusedDelay || p.now.Sub(set.CreationTimestamp.Time) < refusedDelay {

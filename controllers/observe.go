@@ -22,7 +22,7 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// found is what there is of a cluster.
+// found holds the existing parts of a cluster.
 type found struct {
 	// sessionManager is the session manager's pod, or nil.
 	sessionManager   *corev1.Pod
@@ -38,7 +38,7 @@ type observedPods struct {
 	states  []podstate.Pod
 }
 
-// sessionManagerState is what is read of the session manager's pod, nil without one.
+// sessionManagerState is what is read of the session manager's pod, and nil without a pod.
 func (f found) sessionManagerState() *podstate.Pod { return sessionManagerState(f.sessionManager) }
 
 func sessionManagerState(pod *corev1.Pod) *podstate.Pod {
@@ -49,7 +49,8 @@ func sessionManagerState(pod *corev1.Pod) *podstate.Pod {
 	return &state
 }
 
-// sessionManagerStart is when the session manager started, zero if it has not.
+// sessionManagerStart is the time at which the session manager started, and zero if it
+// has not.
 func (f found) sessionManagerStart() time.Time {
 	if state := f.sessionManagerState(); state != nil {
 		return state.StartedAt
@@ -98,8 +99,8 @@ func (p *pass) observeObjectCache(ctx context.Context) (*appsv1.StatefulSet, []p
 	return set, states, nil
 }
 
-// observeFlame has the session manager observed and returns what it said last. One that
-// was not ready a moment ago is asked at once.
+// observeFlame has the session manager observed and returns what it said last. A session
+// manager that became ready after its observation began to fail is asked at once.
 func (p *pass) observeFlame(f found) (observation.Latest, error) {
 	if p.cluster.Spec.Suspend {
 		p.r.Flame.Forget(p.name())
@@ -109,7 +110,7 @@ func (p *pass) observeFlame(f found) (observation.Latest, error) {
 	pod := f.sessionManagerState()
 	ready := pod != nil && pod.Ready
 	if !ready && !latest.Known() {
-		return latest, nil // Not before it has been there.
+		return latest, nil // A session manager that was never ready is not observed.
 	}
 	host := naming.SessionManagerHost(p.cluster.Name, p.cluster.Namespace)
 	err := p.r.Flame.Ensure(p.name(), flame.Target{
@@ -123,7 +124,7 @@ func (p *pass) observeFlame(f found) (observation.Latest, error) {
 	return latest, err
 }
 
-// isRecent reports whether what Flame said last is of now, and of the session
+// isRecent reports whether what Flame said last is current, and comes from the session
 // manager that runs now.
 func (p *pass) isRecent(f found, latest observation.Latest) bool {
 	return latest.Recent(p.now, f.sessionManagerStart())

@@ -20,8 +20,8 @@ import (
 	"github.com/xflops/flame-operator/internal/status"
 )
 
-// pass is one step of one cluster. It holds what does not change in the course of it;
-// what is found, built and decided goes from step to step as values.
+// pass is one step of one cluster. The fields do not change in the course of a pass; what
+// is found, built and decided goes from step to step as values.
 type pass struct {
 	r       *FlameClusterReconciler
 	cluster *flamev1alpha1.FlameCluster
@@ -29,19 +29,19 @@ type pass struct {
 	now     time.Time
 }
 
-// result is all that came of a pass.
+// result is the outcome of a pass.
 type result struct {
-	// found is what there is now, as far as it was looked for.
+	// found holds the parts that exist now, as far as the pass looked for them.
 	found found
 	flame observation.Latest
-	// wanted is what the cluster consists of, nil if that cannot be said.
+	// wanted is what the cluster consists of, and nil if the objects cannot be made.
 	wanted *desired.Objects
-	// scale is what autoscaling decided, nil without a decision.
+	// scale is what autoscaling decided, and nil without a decision.
 	scale *autoscale.Decision
 	report
 }
 
-// run observes, builds, decides and acts. problems are those that kept the spec from
+// run observes, builds, decides and acts. The problems are those that kept the spec from
 // being read.
 func (p *pass) run(ctx context.Context, problems []string) result {
 	found, err := p.observe(ctx)
@@ -67,8 +67,8 @@ func (p *pass) run(ctx context.Context, problems []string) result {
 	return result{found: found, flame: latest, wanted: wanted, scale: scale, report: built.join(scaled, acted)}
 }
 
-// act carries out what each component needs. What one component cannot do keeps no
-// other from being looked after; but every new pod needs the configuration.
+// act carries out what each component needs. A component that fails keeps no other from
+// being looked after, but without the configuration no new pod can be made.
 func (p *pass) act(ctx context.Context, f found, latest observation.Latest, wanted *desired.Objects, replicas int) (found, report) {
 	if err := p.applyShared(ctx, wanted); err != nil {
 		return f, classify(everything, err).join(p.keepRunning(ctx, f, latest, false))
@@ -81,9 +81,9 @@ func (p *pass) act(ctx context.Context, f found, latest observation.Latest, want
 	return f, sessionManager.join(nodes, executorManagers, objectCache)
 }
 
-// keepRunning looks after what runs while no pod can be made: a session manager that
-// was to be replaced by an invalid spec goes on, nodes that are gone are fenced, and
-// pods that are on their way out end their tasks.
+// keepRunning looks after what runs while no pod can be made: a session manager whose
+// replacement has begun goes on if the spec has become invalid, nodes that are gone are
+// fenced, and pods that are on their way out end their tasks.
 func (p *pass) keepRunning(ctx context.Context, f found, latest observation.Latest, invalid bool) report {
 	var served report
 	if invalid && rollout.IsWithdrawn(f.sessionManagerState()) {

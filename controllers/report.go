@@ -15,37 +15,37 @@ import (
 	"github.com/xflops/flame-operator/internal/status"
 )
 
-// How long to wait for what nothing wakes us for.
+// The delays for what does not wake the operator by itself.
 const (
 	// missingReferenceDelay is the time between two looks for a Secret that the spec names.
 	missingReferenceDelay = 30 * time.Second
 	// secretDelay is the time between two looks at a Secret that is in use:
 	// Secrets are never watched.
 	secretDelay = time.Minute
-	// refusedDelay is the time between two tries of what was refused. A quota, a policy
-	// or a webhook that lets it pass wakes nobody.
+	// refusedDelay is the time between two tries of a refused write. A quota, a policy or
+	// a webhook that has changed its mind does not tell the operator.
 	refusedDelay = 20 * time.Second
 )
 
-// report is what a step of a pass has to tell: what users have to change or to add, and
+// report is the outcome of a step of a pass: what users have to change or to add, and
 // when to look again.
 type report struct {
-	// invalid says what is wrong with the spec, missing which object that it needs is
-	// not there or is somebody else's.
+	// invalid says what is wrong with the spec. missing says which object that the spec
+	// needs does not exist or belongs to somebody else.
 	invalid, missing error
 	// obstacles are the calls that did not succeed, in the order of the tries.
 	obstacles []status.Obstacle
-	// failed are those of them for which the pass is repeated at once.
+	// failed joins the errors for which the pass is repeated at once.
 	failed error
-	// requeueAfter is when to look again; zero if only a change makes a difference.
+	// requeueAfter is the time until the next look, and zero if only a change makes a
+	// difference.
 	requeueAfter time.Duration
 }
 
 // after asks for another look after d, or earlier.
 func after(d time.Duration) report { return report{requeueAfter: max(0, d)} }
 
-// join adds what later steps have to tell. Of what cannot be told together the first
-// counts.
+// join adds the reports of later steps. Only the first invalid and the first missing count.
 func (r report) join(later ...report) report {
 	for _, next := range later {
 		if r.invalid == nil {
@@ -63,13 +63,13 @@ func (r report) join(later ...report) report {
 	return r
 }
 
-// everything stands for all components where one is named.
+// everything stands for all components where a component is named.
 const everything = ""
 
-// classify puts aside what trying again at once does not help: an invalid spec, what is
-// refused, and objects that belong to others. A namespace that is going takes the
-// cluster with it, so nothing is left to do. What is left is a call that failed. Of
-// each it is noted which component it is about.
+// classify sets apart the errors that an immediate retry does not cure: an invalid spec,
+// a refusal, and objects that belong to others. A namespace that is being deleted takes
+// the cluster with it, so nothing is left to do. Any other error is a call that failed. A
+// refusal and a failed call are noted with the component that they are about.
 func classify(component string, err error) report {
 	var invalid *desired.InvalidSpecError
 	var notOwned *apply.NotOwnedError
@@ -93,7 +93,7 @@ func waitFor(missing error) report {
 	return report{missing: missing, requeueAfter: missingReferenceDelay}
 }
 
-// explained returns what a user is told of a call that failed.
+// explained returns the error that a user is told about a failed call.
 func explained(err error) error {
 	if missing := apply.MissingRight(err); missing != nil {
 		return missing

@@ -17,7 +17,8 @@ import (
 	"github.com/xflops/flame-operator/internal/status"
 )
 
-// replicas is how many executor managers are wanted: what was decided now, or before.
+// replicas returns how many executor managers are wanted, by this pass's decision or by
+// an earlier one.
 func (p *pass) replicas(scale *autoscale.Decision) int {
 	if scale != nil {
 		return scale.Desired
@@ -25,7 +26,8 @@ func (p *pass) replicas(scale *autoscale.Decision) int {
 	return status.ReplicasBefore(p.cluster)
 }
 
-// decideScale says how many executor managers are wanted; nil without autoscaling.
+// decideScale decides how many executor managers are wanted; the decision is nil without
+// autoscaling.
 func (p *pass) decideScale(f found, latest observation.Latest, wanted *desired.Objects) (*autoscale.Decision, report) {
 	if p.cluster.Spec.ExecutorManager.Autoscaling == nil || p.cluster.Spec.Suspend {
 		return nil, report{}
@@ -60,8 +62,8 @@ func (p *pass) autoscaleInput(f found, latest observation.Latest, wanted *desire
 	return in
 }
 
-// shape is how Flame sees an executor manager, but for its memory: its CPU limit
-// rounded up, and its GPUs.
+// shape returns an executor manager's resources as Flame sees them, except for memory:
+// the CPU limit, rounded up, and the GPUs.
 func shape(pod *corev1.Pod) (seen observation.Resources) {
 	for _, container := range pod.Spec.Containers {
 		if limits := container.Resources.Limits; container.Name == flamev1alpha1.ComponentExecutorManager {

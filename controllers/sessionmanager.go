@@ -22,9 +22,9 @@ import (
 )
 
 // stepSessionManager applies what belongs to the session manager and takes its pod one
-// step towards what is wanted. A claim that cannot grow, or a budget that is refused,
-// keeps no pod from being looked after. A name that is somebody else's does: the pod
-// would mount their claim.
+// step towards what is wanted. The pod is looked after even if its claim cannot grow or
+// its budget is refused. If an object of the needed name belongs to somebody else,
+// however, the pod is left alone, since it would mount that owner's claim.
 func (p *pass) stepSessionManager(ctx context.Context, pod *corev1.Pod, wanted *desired.Objects) (*corev1.Pod, report) {
 	const component = flamev1alpha1.ComponentSessionManager
 	var all report
@@ -42,8 +42,8 @@ func (p *pass) stepSessionManager(ctx context.Context, pod *corev1.Pod, wanted *
 	return pod, all.join(after(step.After))
 }
 
-// applyClaim leaves a claim alone that is no longer wanted: it holds what users may want
-// back.
+// applyClaim applies the claim. A claim that is no longer wanted is left alone, because
+// users may want its content back.
 func (p *pass) applyClaim(ctx context.Context, wanted *desired.Objects) error {
 	if wanted.SessionManagerClaim == nil {
 		return nil
@@ -86,8 +86,9 @@ func (p *pass) takeStep(ctx context.Context, pod *corev1.Pod, wanted *desired.Ob
 	return pod, nil
 }
 
-// tryNewSessionManager asks the API server whether it would take the new pod,
-// before the old one goes. One that is refused would leave the cluster with none.
+// tryNewSessionManager asks the API server whether it would accept the new pod, before
+// the old one goes. A refusal after that would leave the cluster without a session
+// manager.
 func (p *pass) tryNewSessionManager(ctx context.Context, wanted *desired.Objects) error {
 	pod := wanted.SessionManager.DeepCopy()
 	pod.Name += "-trial"
@@ -97,7 +98,8 @@ func (p *pass) tryNewSessionManager(ctx context.Context, wanted *desired.Objects
 	return nil
 }
 
-// createSessionManager returns the new pod, or the one before it if that fails.
+// createSessionManager creates the pod and returns it, or returns the pod before it if
+// the creation fails.
 func (p *pass) createSessionManager(ctx context.Context, before *corev1.Pod, wanted *desired.Objects, failed int) (*corev1.Pod, error) {
 	pod := wanted.SessionManager.DeepCopy()
 	setFailures(pod, failed)
@@ -110,7 +112,7 @@ func (p *pass) createSessionManager(ctx context.Context, before *corev1.Pod, wan
 	return pod, nil
 }
 
-// deleteSessionManager returns the pod on its way out.
+// deleteSessionManager deletes the pod and returns it marked as terminating.
 func (p *pass) deleteSessionManager(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
 	if err := p.memory.pods.Delete(ctx, []*corev1.Pod{pod}); err != nil {
 		return pod, err
@@ -120,8 +122,8 @@ func (p *pass) deleteSessionManager(ctx context.Context, pod *corev1.Pod) (*core
 	return gone, nil
 }
 
-// setServing puts the session manager's pod into its Service or takes it out,
-// and notes when.
+// setServing puts the session manager's pod into its Service or takes it out, and writes
+// the time on the pod.
 func (p *pass) setServing(ctx context.Context, pod *corev1.Pod, serving string) error {
 	return p.memory.pods.Relabel(ctx, pod, pods.Metadata{
 		Labels:      map[string]string{flamev1alpha1.LabelServing: serving},
@@ -129,8 +131,8 @@ func (p *pass) setServing(ctx context.Context, pod *corev1.Pod, serving string) 
 	})
 }
 
-// setFailures writes on a pod how many failed in its place before it. Other pods may
-// share its annotations.
+// setFailures writes on a pod how many pods failed in its place before it. The
+// annotations are cloned because other pods may share them.
 func setFailures(pod *corev1.Pod, count int) {
 	if count > 0 {
 		pod.Annotations = maps.Clone(pod.Annotations)

@@ -37,28 +37,28 @@ import (
 	"github.com/xflops/flame-operator/internal/upgradeable"
 )
 
-// workers is the number of clusters that are reconciled at once, so that one
-// that waits for the API server does not hold up the others.
+// workers is the number of clusters that are reconciled at once, so that a cluster that
+// waits for the API server does not hold up the others.
 const workers = 8
 
-// SetupWithManager registers the reconciler and says what wakes it.
+// SetupWithManager registers the reconciler and the watches that wake it.
 func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager, observed <-chan event.GenericEvent) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		// A cluster wakes us when its spec changes, and its status too, although we
-		// write it: a pass that sees the status of a moment ago may find nothing to
-		// write, and has to look again when the cache has caught up. It comes as it is
-		// stored: one that cannot be read must not end the watch of all.
+		// A cluster wakes the operator when its spec changes, and also when its status
+		// does, although the operator itself writes it: a pass that sees an outdated
+		// status may find nothing to write, and has to look again when the cache has
+		// caught up. Clusters are watched in their stored form, because one that cannot
+		// be read must not end the watch of all.
 		For(stored.New()).
-		// What a cluster owns wakes us whenever it differs from what we made, and
-		// pods when they become ready, fail or go.
+		// The objects that a cluster owns wake the operator whenever they change.
 		Owns(&corev1.ServiceAccount{}).
 		Owns(&corev1.ConfigMap{}).
 		Owns(&corev1.Service{}).
 		Owns(&appsv1.StatefulSet{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
-		// What Flame says wakes us when it says something else than before.
+		// An observation of Flame wakes the operator when it differs from the one before.
 		WatchesRawSource(source.Channel(observed, &handler.EnqueueRequestForObject{})).
-		// Retained claims have no owner, and pods of a StatefulSet have another one.
+		// Retained claims have no owner, and pods of a StatefulSet belong to the StatefulSet.
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(byClusterLabel)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byOwnerOrLabel)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retries()}).
@@ -66,13 +66,15 @@ func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager, observed <-c
 }
 
 const (
-	// firstRetry and lastRetry are the times until a pass that failed is tried again:
-	// the first doubles up to the last. What failed for long may be mended at any time.
+	// firstRetry and lastRetry are the shortest and the longest time until a failed pass
+	// is tried again; the time doubles with each failure. The longest is short because
+	// the cause of a long failure may be mended at any time.
 	firstRetry = 5 * time.Millisecond
 	lastRetry  = 30 * time.Second
 )
 
-// retries paces each cluster by itself: many that fail hold up no other.
+// retries paces each cluster by itself, so that many failing clusters do not hold up any
+// other.
 func retries() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
 }
@@ -85,9 +87,9 @@ func byClusterLabel(_ context.Context, object client.Object) []reconcile.Request
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}}}
 }
 
-// byOwnerOrLabel names the cluster that controls a pod, or whose object cache it
-// is of. One handler that does not ask for the resource of a kind each time is
-// what thousands of pods need.
+// byOwnerOrLabel names the cluster that controls a pod, or the cluster of an object cache
+// pod. With thousands of pods, the handlers of controller-runtime are too slow, because
+// they look up the resource of the owner's kind each time.
 func byOwnerOrLabel(ctx context.Context, pod client.Object) []reconcile.Request {
 	if pod.GetLabels()[flamev1alpha1.LabelComponent] == flamev1alpha1.ComponentObjectCache {
 		return byClusterLabel(ctx, pod)
@@ -99,13 +101,14 @@ func byOwnerOrLabel(ctx context.Context, pod client.Object) []reconcile.Request 
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pod.GetNamespace(), Name: owner.Name}}}
 }
 
-// CacheOptions keeps the caches small: they hold what the operator made and of it
-// only what the operator reads, in the given namespaces or, if there are none, in all.
+// CacheOptions keeps the caches small: besides FlameClusters they hold only objects that
+// the operator made, and of pods only what the operator reads, in the given namespaces
+// or, if there are none, in all.
 func CacheOptions(namespaces []string) cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{flamev1alpha1.LabelManagedBy: naming.ManagedBy})}
 	trimmed := ours
 	trimmed.Transform = trimPod
-	// Of other namespaces nothing is asked for: there may be no right to it.
+	// Other namespaces are not watched, because the operator may have no right to read them.
 	watched := make(map[string]cache.Config, len(namespaces))
 	for _, namespace := range namespaces {
 		watched[namespace] = cache.Config{}
@@ -113,8 +116,8 @@ func CacheOptions(namespaces []string) cache.Options {
 	return cache.Options{
 		DefaultNamespaces: watched,
 		DefaultTransform:  cache.TransformStripManagedFields(),
-		// What is watched is said at the start. A typed read of a FlameCluster would
-		// otherwise begin a watch that one bad quantity ends for all.
+		// Only what is registered at the start is watched. Otherwise a typed read of a
+		// FlameCluster would begin a watch that one bad quantity ends for all clusters.
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                   trimmed,
@@ -128,15 +131,15 @@ func CacheOptions(namespaces []string) cache.Options {
 	}
 }
 
-// ClientOptions has Secrets read one at a time, since the operator may neither list
-// nor watch them, and FlameClusters, which come unstructured, from the cache.
+// ClientOptions has each Secret read from the API server, since the operator may neither
+// list nor watch Secrets, and FlameClusters, which are unstructured, read from the cache.
 func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}, Unstructured: true}}
 }
 
-// trimPod is what the cache makes of a pod.
+// trimPod is the cache's transformation of pods.
 func trimPod(object any) (any, error) {
-	if pod, ok := object.(*corev1.Pod); ok { // Or a tombstone of a deletion that the informer missed.
+	if pod, ok := object.(*corev1.Pod); ok { // Otherwise a tombstone of a deletion that was missed.
 		pods.Trim(pod)
 	}
 	return object, nil
@@ -144,8 +147,9 @@ func trimPod(object any) (any, error) {
 
 var _ toolscache.TransformFunc = trimPod
 
-// Setup makes a reconciler and registers it with a manager. The OperatorCondition
-// is the one in which OLM looks whether the operator may be replaced, if there is one.
+// Setup makes a reconciler and registers it with a manager. OLM reads the
+// OperatorCondition to learn whether the operator may be replaced; its name is empty if
+// there is none.
 func Setup(mgr ctrl.Manager, operatorCondition types.NamespacedName) error {
 	openShift, err := assignsUsers(mgr.GetRESTMapper())
 	if err != nil {

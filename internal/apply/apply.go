@@ -4,8 +4,8 @@
 // Package apply carries decisions out against the API server by server-side apply,
 // and tells what the server's answers mean.
 //
-// It decides nothing. What it adds to a client is restraint: it sends nothing
-// when nothing would change, and it touches nothing that belongs to somebody else.
+// The package decides nothing. Compared with a plain client, it sends nothing when
+// nothing would change, and touches nothing that belongs to somebody else.
 package apply
 
 import (
@@ -29,8 +29,8 @@ const FieldManager = "flame-operator"
 type Applier struct {
 	client client.Client
 	live   client.Reader
-	// pruned remembers which objects that no cache holds were found gone, so that
-	// it need not be asked in every pass. Only we would make them again.
+	// pruned remembers which objects that no cache holds were found gone, so that the
+	// server need not be asked in every pass. Only the operator would make them again.
 	pruned map[named]bool
 }
 
@@ -43,18 +43,19 @@ func New(cached client.Client, live client.Reader) *Applier {
 	return &Applier{client: cached, live: live, pruned: map[named]bool{}}
 }
 
-// Apply makes an object what its configuration says, and nothing else: what
-// others added to it stays. It sends nothing if nothing would change. into names
-// the kind, and receives the object as the server holds it. An object of that
-// name that does not belong to the owner is left alone, with a NotOwnedError.
+// Apply makes an object what its configuration says, and nothing else: what others added
+// to the object stays. Nothing is sent if nothing would change. The argument into names
+// the kind, and receives the object as the server holds it. An object of that name that
+// does not belong to the owner is left alone, and Apply returns a NotOwnedError.
 //
-// The configuration must hold what the server stores: no stringData, for instance.
+// The configuration must hold only fields that the server stores: no stringData, for
+// instance.
 func (a *Applier) Apply(ctx context.Context, owner client.Object, config runtime.ApplyConfiguration, into client.Object) error {
 	return a.apply(ctx, owner, config, into, isOurs)
 }
 
-// Adopt does what Apply does for a claim that outlives its cluster. It has no
-// owner, so one that is there is taken as it is, unless it has another owner.
+// Adopt does what Apply does for a claim that may outlive its cluster. Such a claim has
+// no owner, so an existing claim is taken as it is, unless it has another owner.
 func (a *Applier) Adopt(ctx context.Context, owner client.Object, config runtime.ApplyConfiguration, into client.Object) error {
 	return a.apply(ctx, owner, config, into, isFree)
 }
@@ -81,8 +82,8 @@ func (a *Applier) apply(ctx context.Context, owner client.Object, config runtime
 	return nil
 }
 
-// Annotate writes an annotation on an object, the very one that was looked at. It is for
-// what changes by itself, which no configuration holds.
+// Annotate writes an annotation on the very object that was looked at. Annotations that
+// change by themselves, which no configuration holds, are written this way.
 func (a *Applier) Annotate(ctx context.Context, object client.Object, name, value string) error {
 	if err := PatchMetadata(ctx, a.client, object, metav1.ObjectMeta{Annotations: map[string]string{name: value}}); err != nil {
 		return fmt.Errorf("annotate %s %q: %w", kindOf(object), object.GetName(), err)
@@ -122,15 +123,15 @@ func (a *Applier) get(ctx context.Context, key client.ObjectKey, into client.Obj
 	return err == nil, client.IgnoreNotFound(err)
 }
 
-// isUncached says whether a kind is never held in a cache. Secrets are not: the
-// operator would hold those of the whole cluster.
+// isUncached reports whether a kind is never held in a cache. Secrets are not cached,
+// because the operator would hold those of the whole cluster.
 func isUncached(object client.Object) bool {
 	_, secret := object.(*corev1.Secret)
 	return secret
 }
 
-// send applies an intent, for the very object that was looked at: the server
-// refuses it if that was replaced in the meantime.
+// send applies an intent to the very object that was looked at: the server refuses the
+// intent if the object was replaced in the meantime.
 func (a *Applier) send(ctx context.Context, in *intent, into client.Object) error {
 	object := in.object(into.GetUID())
 	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
@@ -144,8 +145,8 @@ func (a *Applier) send(ctx context.Context, in *intent, into client.Object) erro
 	return nil
 }
 
-// Prune deletes an object, named by its name and kind, if it exists and is
-// controlled by the owner. If it does not exist, nothing is sent.
+// Prune deletes an object, named by its name and kind, if it exists and is controlled by
+// the owner. Otherwise no deletion is sent.
 func (a *Applier) Prune(ctx context.Context, owner, object client.Object) error {
 	key := client.ObjectKey{Namespace: owner.GetNamespace(), Name: object.GetName()}
 	kind := kindOf(object)
@@ -179,9 +180,9 @@ func (a *Applier) Prune(ctx context.Context, owner, object client.Object) error 
 // kindOf names the kind of an object that has a Go type of its own.
 func kindOf(object client.Object) string { return reflect.TypeOf(object).Elem().Name() }
 
-// Remove deletes the very object that was looked at. Not found and a conflict
-// both say that it is gone, the latter that there is another of its name. An
-// object without a UID, of which nobody knows whether it exists, goes by name.
+// Remove deletes the very object that was looked at. Both NotFound and Conflict say that
+// the object is gone; Conflict also says that there is another object of its name. An
+// object without a UID, which may not exist at all, is deleted by name.
 func Remove(ctx context.Context, writer client.Writer, object client.Object, options ...client.DeleteOption) error {
 	if uid := object.GetUID(); uid != "" {
 		options = append(options, client.Preconditions{UID: &uid})

@@ -9,14 +9,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// contains says whether all that is wanted is in what is there.
+// contains reports whether live holds everything that is wanted.
 //
 //   - Maps may hold more than is wanted.
 //   - Lists of maps may hold more elements, which may hold more fields.
 //   - Lists of scalars are equal or not.
-//   - Numbers are compared by value, and quantities where the field is one.
-//   - What is wanted empty may be missing; a false may not, since many fields
-//     are true if they are missing.
+//   - Numbers are compared by value, and so are quantities in fields that hold one.
+//   - A value that is wanted empty may be missing; a wanted false may not, since many
+//     fields are true if they are missing.
 func contains(live, want any, field string) bool {
 	switch want := want.(type) {
 	case nil:
@@ -86,7 +86,7 @@ func isMap(value any) bool {
 	return ok
 }
 
-// isQuantity says whether a field holds a quantity, or a map of them. Elsewhere
+// isQuantity reports whether a field holds a quantity, or a map of quantities. Elsewhere
 // "1" and "1.0" are different texts.
 func isQuantity(field string) bool {
 	switch field {

@@ -18,7 +18,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// intent is what an object shall hold, as it is sent.
+// intent holds the wanted fields of an object, in the form in which they are sent.
 type intent struct {
 	kind   string
 	key    client.ObjectKey
@@ -26,8 +26,8 @@ type intent struct {
 	fields map[string]any
 }
 
-// newIntent reads a configuration. A copy is what is sent, since a client lets
-// the server's answer grow into what it was given.
+// newIntent reads a configuration. The intent holds a copy, since a client writes the
+// server's answer into the object that it sends.
 func newIntent(config runtime.ApplyConfiguration) (*intent, error) {
 	data, err := json.Marshal(config)
 	if err != nil {
@@ -51,7 +51,8 @@ func newIntent(config runtime.ApplyConfiguration) (*intent, error) {
 	return in, nil
 }
 
-// object returns what to send. With a UID the server refuses it for any other object.
+// object returns the object to send. With a UID, the server refuses to apply it to any
+// other object.
 func (in *intent) object(uid types.UID) *unstructured.Unstructured {
 	fields := maps.Clone(in.fields)
 	metadata := maps.Clone(fields["metadata"].(map[string]any))
@@ -62,8 +63,8 @@ func (in *intent) object(uid types.UID) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: fields}
 }
 
-// holds says whether applying the intent would change nothing about an object:
-// it was applied last, and all of it is still there.
+// holds reports whether applying the intent would change nothing about an object: this
+// intent was applied last, and all of it is still there.
 func (in *intent) holds(object client.Object) bool {
 	if object.GetAnnotations()[flamev1alpha1.AnnotationApplied] != in.hash {
 		return false
@@ -73,7 +74,7 @@ func (in *intent) holds(object client.Object) bool {
 		return false
 	}
 	for name, want := range in.fields {
-		// Objects that were read as a Go type have no type of their own.
+		// Objects that were read as a Go type carry neither apiVersion nor kind.
 		if name != "apiVersion" && name != "kind" && !contains(live[name], want, name) {
 			return false
 		}

@@ -12,12 +12,12 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// NotOwnedError says that an object of a name that we need belongs to somebody
-// else. It is never taken over; the user has to choose another name or to
+// NotOwnedError says that an object of a name that the operator needs belongs to somebody
+// else. Such an object is never taken over; the user has to choose another name or to
 // remove the object.
 type NotOwnedError struct {
 	Kind, Name string
-	// Owner is the kind and name of its owner, and empty if it has none.
+	// Owner is the kind and name of the object's owner, and empty if there is none.
 	Owner string
 }
 
@@ -29,7 +29,7 @@ func (e *NotOwnedError) Error() string {
 	return fmt.Sprintf("%s %q already exists and belongs to %s; delete it or choose another name for the FlameCluster", e.Kind, e.Name, e.Owner)
 }
 
-// NewNotOwnedError returns what to say of an object that belongs to somebody else.
+// NewNotOwnedError returns the error for an object that belongs to somebody else.
 func NewNotOwnedError(kind string, object client.Object) error {
 	notOwned := &NotOwnedError{Kind: kind, Name: object.GetName()}
 	if controller := metav1.GetControllerOfNoCopy(object); controller != nil {
@@ -38,8 +38,8 @@ func NewNotOwnedError(kind string, object client.Object) error {
 	return notOwned
 }
 
-// isOurs says whether an object is controlled by the owner, or was applied by us
-// and has lost its controller since.
+// isOurs reports whether an object is controlled by the owner, or was applied by the
+// operator and has lost its controller since.
 func isOurs(owner, object client.Object) bool {
 	if metav1.GetControllerOfNoCopy(object) == nil {
 		return object.GetAnnotations()[flamev1alpha1.AnnotationApplied] != ""
@@ -47,7 +47,7 @@ func isOurs(owner, object client.Object) bool {
 	return metav1.IsControlledBy(object, owner)
 }
 
-// isFree says whether an object is controlled by the owner or by nobody.
+// isFree reports whether an object is controlled by the owner or by nobody.
 func isFree(owner, object client.Object) bool {
 	return metav1.GetControllerOfNoCopy(object) == nil || metav1.IsControlledBy(object, owner)
 }

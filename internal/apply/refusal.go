@@ -15,15 +15,15 @@ import (
 	"github.com/xflops/flame-operator/internal/words"
 )
 
-// RefusedError says that the API server understood a write and does not do it, by its
-// own rules or by those of somebody whom it asks: a quota, a policy, a webhook. It may
-// do it later, since all of them can change, whatever the code of the answer.
+// RefusedError says that the API server understood a write and does not carry it out, by
+// its own rules or by those of a quota, a policy or a webhook. The same write may succeed
+// later, since all of these can change, whatever the code of the answer.
 type RefusedError struct {
-	// Doing is what was to be done, such as: create Pod "c-session-manager".
+	// Doing is what the operator tried to do, such as: create Pod "c-session-manager".
 	Doing string
-	// By is who refuses, such as: the ResourceQuota "few".
+	// By names the refuser, such as: the ResourceQuota "few".
 	By string
-	// Why is what they say, without what differs from try to try.
+	// Why is the refuser's message, without what differs from try to try.
 	Why string
 }
 
@@ -32,8 +32,9 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s: %s refuses it: %s", e.Doing, e.By, e.Why)
 }
 
-// Refused returns what an error of a write says if it is a refusal, and nil otherwise.
-// A right that the operator lacks is none: nothing about the object would help.
+// Refused returns the refusal that an error of a write contains, and nil if it contains
+// none. A right that the operator lacks is no refusal, since no change to the object
+// would help.
 func Refused(err error) *RefusedError {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || MissingRight(err) != nil {
@@ -53,8 +54,9 @@ func Refused(err error) *RefusedError {
 	return nil
 }
 
-// refusers are those whom the API server names in its answer, with what they say as
-// the second part. Webhooks and policies choose the code of the answer themselves.
+// refusers are the patterns of answers that name a refuser. The first group of each is
+// the refuser's name, the second its message. Webhooks and policies choose the code of
+// the answer themselves.
 var refusers = []struct {
 	says *regexp.Regexp
 	by   string
@@ -67,16 +69,16 @@ var refusers = []struct {
 	{regexp.MustCompile(`(?s)violates PodSecurity "([^"]+)": (.*)`), "Pod Security %q"},
 }
 
-// MissingRightError says that the operator may not do what it has to.
+// MissingRightError says that the operator lacks a right that it needs.
 type MissingRightError struct {
-	// Doing is what was to be done.
+	// Doing is what the operator tried to do.
 	Doing string
-	// Verb and Resource are the missing right, Where is where it is missing, such as:
-	// in the namespace "a".
+	// Verb and Resource are the missing right, and Where is the scope in which it is
+	// missing, such as: in the namespace "a".
 	Verb, Resource, Where string
 }
 
-// Error is a sentence for who installs the operator.
+// Error is a sentence for the person who installs the operator.
 func (e *MissingRightError) Error() string {
 	return fmt.Sprintf("%s: the operator lacks the right to %s %s %s: give its ServiceAccount back the role that it was installed with",
 		e.Doing, e.Verb, e.Resource, e.Where)
@@ -84,8 +86,8 @@ func (e *MissingRightError) Error() string {
 
 var missingRight = regexp.MustCompile(`User "[^"]*" cannot (\S+) resource "([^"]+)" in API group "([^"]*)" (in the namespace "[^"]*"|at the cluster scope)`)
 
-// MissingRight returns what an error says of a right that the operator lacks, and nil
-// if it is about something else.
+// MissingRight returns the right that the operator lacks according to an error, and nil
+// if the error is about something else.
 func MissingRight(err error) *MissingRightError {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || status.Status().Code != http.StatusForbidden {
@@ -104,14 +106,15 @@ func MissingRight(err error) *MissingRightError {
 	return &MissingRightError{Doing: doing, Verb: parts[1], Resource: resource, Where: parts[4]}
 }
 
-// Gone reports whether the answer to a write says that its object is gone, the very one
-// that was looked at. A webhook that denies it may choose the same codes.
+// Gone reports whether the answer to a write says that the very object that was looked at
+// is gone. A webhook that denies a write may choose the same codes, so a refusal does not
+// count.
 func Gone(err error) bool {
 	return (apierrors.IsNotFound(err) || apierrors.IsConflict(err)) && Refused(err) == nil
 }
 
-// DidNothing reports whether an error is the API server's word that it did nothing. What
-// was asked before a connection broke may have been done.
+// DidNothing reports whether an error is the API server's word that it did nothing. A
+// write whose connection broke, in contrast, may have been carried out.
 func DidNothing(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -121,17 +124,17 @@ func DidNothing(err error) bool {
 	return code >= http.StatusBadRequest && code < http.StatusInternalServerError || Refused(err) != nil
 }
 
-// longestWhy is how much of what somebody else says is told, in bytes.
+// longestWhy is how much of a refuser's message is kept, in bytes.
 const longestWhy = 512
 
 var (
-	// ownAddress is the caller's, with a port that is another one each time.
+	// ownAddress matches the caller's address, whose port differs from call to call.
 	ownAddress = regexp.MustCompile(`\S+:\d+->`)
 	spaces     = regexp.MustCompile(`\s+`)
 )
 
-// steady takes out of a text what differs from try to try, since it is written into
-// a status, and cuts it.
+// steady removes from a text what differs from try to try, because the text is written
+// into a status, and cuts it to longestWhy.
 func steady(why string) string {
 	why = strings.TrimSpace(spaces.ReplaceAllString(ownAddress.ReplaceAllString(why, ""), " "))
 	if why == "" {

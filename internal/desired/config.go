@@ -10,9 +10,9 @@ import (
 	"github.com/xflops/flame-operator/internal/naming"
 )
 
-// config returns the ConfigMap with the configuration of servers and clients,
-// and a Secret if the storage URI comes from one. Then the URI is in the Secret
-// alone and only the session manager mounts it: executor managers run the code
+// config returns the ConfigMap with the configuration of servers and clients, and a
+// Secret if the storage URI comes from one. In that case the URI is in the Secret alone,
+// and only the session manager mounts the Secret, because executor managers run the code
 // of users.
 //
 // Flame workaround: one-file-for-all

@@ -3,14 +3,14 @@
 
 // Package desired turns a FlameCluster into the objects that it consists of.
 //
-// It is pure: values in, values out. What depends on the world (whether this is
-// OpenShift, what a Secret holds) is an argument. Objects that are applied come
-// as apply configurations, which hold our intent and nothing else; pods, which
-// are created and never changed, come as pods.
+// The package is pure: values in, values out. Facts about the world (whether this is
+// OpenShift, what a Secret holds) are arguments. Objects that are applied are built as
+// apply configurations, which hold the operator's intent and nothing else; pods, which
+// are created and never changed, are built as pods.
 //
-// The one hard idea is the hash of a component. It covers what its user asked
-// for and what the component reads of the configuration, not what this package
-// makes of it: a new operator that renders a pod differently restarts nothing.
+// The one hard idea is the hash of a component. The hash covers what the user asked for
+// and what the component reads of the configuration, not what this package makes of it: a
+// new operator that renders a pod differently restarts nothing.
 package desired
 
 import (
@@ -34,12 +34,12 @@ type Inputs struct {
 	// StorageURI is the content of the Secret that the spec names as
 	// uriSecretRef, and empty without one.
 	StorageURI string
-	// TasksRun says that a task runs, or ran when Flame was heard last.
+	// TasksRun says that a task runs, or ran when Flame last answered.
 	TasksRun bool
 }
 
-// Objects is what a cluster consists of, in the order in which it is applied.
-// A nil is an object that this spec does not want.
+// Objects is what a cluster consists of; its configurations stand in the order in which
+// they are applied. A nil is an object that this spec does not want.
 type Objects struct {
 	ServiceAccount        *corev1ac.ServiceAccountApplyConfiguration
 	Config                *corev1ac.ConfigMapApplyConfiguration
@@ -60,8 +60,8 @@ type Objects struct {
 	ObjectCacheHash string
 }
 
-// Build returns the objects of a cluster. Its error is an *InvalidSpecError if
-// the spec asks for what cannot run.
+// Build returns the objects of a cluster. The error is an *InvalidSpecError if the spec
+// asks for something that cannot run.
 func Build(cluster *flamev1alpha1.FlameCluster, in Inputs) (*Objects, error) {
 	version, err := validate(cluster)
 	if err != nil {
@@ -111,7 +111,7 @@ func (b builder) build() (*Objects, error) {
 	return objects, nil
 }
 
-// owner is the owner reference that everything of a cluster carries.
+// owner returns the owner reference for the objects that go with the cluster.
 func (b builder) owner() *metav1ac.OwnerReferenceApplyConfiguration {
 	reference := Owner(b.cluster)
 	return metav1ac.OwnerReference().
@@ -120,9 +120,9 @@ func (b builder) owner() *metav1ac.OwnerReferenceApplyConfiguration {
 		WithController(true)
 }
 
-// Owner returns the controller reference to a cluster. It does not block the
-// owner's deletion: that takes a right of its own, and for half a minute after
-// the CRD was installed an API server that asks for it (OpenShift's does) refuses
+// Owner returns the controller reference to a cluster. The reference does not block the
+// owner's deletion: blocking needs a right of its own, and for half a minute after the
+// CRD was installed an API server that asks for that right (OpenShift's does) refuses
 // every object.
 func Owner(cluster *flamev1alpha1.FlameCluster) metav1.OwnerReference {
 	reference := metav1.NewControllerRef(cluster, flamev1alpha1.GroupVersion.WithKind("FlameCluster"))

@@ -15,10 +15,10 @@ import (
 
 // disruptionBudget keeps the session manager from being evicted while tasks run.
 //
-// It asks for a number of pods: with maxUnavailable or a percentage, Kubernetes
-// would take the scale of the owner, which counts executor managers, for the
-// number of session managers. While nothing runs it asks for none, rather than
-// going and coming back.
+// The budget asks for a number of pods: with maxUnavailable or a percentage, Kubernetes
+// would take the scale of the owner, which counts executor managers, for the number of
+// session managers. While nothing runs the budget asks for zero pods, rather than being
+// deleted and made again.
 func (b builder) disruptionBudget() *policyv1ac.PodDisruptionBudgetApplyConfiguration {
 	const component = flamev1alpha1.ComponentSessionManager
 	if b.cluster.Spec.SessionManager.DisruptionBudget == flamev1alpha1.DisruptionBudgetNone {

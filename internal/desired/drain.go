@@ -13,44 +13,46 @@ import (
 
 // drainScript holds up the end of an executor manager ($1) while it runs tasks.
 //
-// Flame has no drain. Whoever deletes the pod, the kubelet runs this first, for
-// the grace period at most; the operator meanwhile unbinds each executor while
-// it runs a task, so that it gets no further one. Then only this stands between
-// the end of that task and the next one: Flame binds a free executor again
+// Flame has no drain. When the pod is deleted, by whomever, the kubelet runs this script
+// first, for the grace period at most. Meanwhile the operator unbinds each executor while
+// it runs a task, so that the executor gets no further one. Only this script keeps
+// another task from starting when that task has ended: Flame binds a free executor again
 // within a tenth of a second.
 //
-//   - No instance that starts from now on gets its socket, for their directory is
-//     exchanged for one that nobody may write to. Flame waits for a socket without
-//     limit, so an executor that is bound again stays Binding and takes no task,
-//     however long its siblings need, and however late this script gets its turn.
-//     The directory has to be empty: to a socket that was left there Flame would
-//     connect, fail, and count that against the session.
-//   - An executor that has an instance is one to whose socket its executor manager
-//     is connected: /proc/net/unix shows the instance's end, with its path, as
-//     connected (03). One that is not accepted yet (02) is still Binding. Flame
-//     disconnects when the executor has left its session, its task reported. What
-//     processes the instance consists of, or leaves behind, does not matter.
-//   - An executor manager that is busy is halted for 7 s at first, and in every 30 s
-//     after that, while the tasks themselves run on: it reports no end and asks for
-//     no task. An executor that is unbound in the moment between two tasks drops the
-//     second one, and nothing that Flame says shows that moment; so the operator
-//     looks, and unbinds, while nothing can move. Flame gives up a node that is
-//     silent for 15 s, and hears from each every 5 s.
-//   - An executor manager that has had no connection to the session manager's port
-//     ($2) for $3 seconds is killed: the cluster was deleted or suspended, or its session
-//     manager is lost, and what runs here will run again in any case: Flame gives up
-//     a node that has been disconnected for 30 s. A connection that sends again and
-//     again what nobody confirms is none, though it is open for a quarter of an hour
-//     more: so it is when packets to a pod that was deleted are swallowed. The column
-//     of retransmissions is the one of eight digits between blanks. Nothing
-//     else ends this early: the kubelet does not cut a hook short when a pod is
-//     deleted again with a shorter grace period.
-//   - Without any instance, it is halted, looked at once more (a binding that was
-//     under way may just have connected), and killed. It runs nothing then. SIGTERM
-//     would do no more.
+//   - No instance that starts from now on gets its socket, because the directory of the
+//     sockets is exchanged for one that nobody may write to. Flame waits for a socket
+//     without limit, so an executor that is bound again stays Binding and takes no task,
+//     however long its siblings need, and however late this script gets its turn. The
+//     directory has to be empty: Flame would connect to a socket that was left there,
+//     fail, and count the failure against the session.
+//   - An executor has an instance if its executor manager is connected to the instance's
+//     socket: /proc/net/unix shows the instance's end, with its path, as connected (03).
+//     A connection that is not accepted yet (02) belongs to an executor that is still
+//     Binding. Flame disconnects when the executor has reported its task and left its
+//     session. The processes of which the instance consists, or which it leaves behind,
+//     do not matter.
+//   - A busy executor manager is halted for 7 s at first, and again every 30 s after
+//     that, while the tasks themselves run on: during a halt the executor manager neither
+//     reports the end of a task nor asks for one. An executor that is unbound in the
+//     moment between two tasks drops the second one, and nothing that Flame says shows
+//     that moment; so the operator looks, and unbinds, while nothing can move. Flame
+//     gives up a node that is silent for 15 s, and hears from each node every 5 s.
+//   - An executor manager that has had no connection to the session manager's port ($2)
+//     for $3 seconds is killed: the cluster was deleted or suspended, or its session
+//     manager is lost. The tasks that run here will run again in any case, because Flame
+//     gives up a node that has been disconnected for 30 s. A connection does not count if
+//     it retransmits packets that nobody confirms: packets to a deleted pod may be
+//     swallowed, and the connection stays open for another quarter of an hour. The column
+//     of retransmissions is the one of eight digits between blanks. Nothing else ends
+//     this script early: the kubelet does not cut a hook short when a pod is deleted
+//     again with a shorter grace period.
+//   - An executor manager without any instance is halted, checked once more (a binding
+//     that was under way may just have connected), and killed. At that moment the
+//     executor manager runs nothing, so SIGTERM would do no more than SIGKILL.
 //
-// Who cannot look waits. The pause is a read of what never comes: a shell has no
-// sleep of its own.
+// If a table in /proc/net cannot be read, the script goes on as if the table showed what
+// the script looks for, and so kills nothing. The script pauses by reading from a pipe
+// that never delivers, since a shell has no sleep of its own.
 //
 // Flame workaround: drain
 const drainScript = `manager=$1 port=$2 patience=$3 sockets=${FLAME_SOCKET_DIR:-/var/flame/executors} pid=
@@ -103,8 +105,8 @@ while runs; do
 done
 exit 0`
 
-// patience is for how many seconds a pod that ends bears that it has no session
-// manager: as long as Flame keeps a node that is disconnected.
+// patience is how many seconds a draining pod goes on without a session manager: as long
+// as Flame keeps a disconnected node.
 const patience = "30"
 
 // drainHook delays the end of an executor manager's container by drainScript.

@@ -39,7 +39,8 @@ func (b builder) executorManagerPod() (*corev1.Pod, error) {
 		init:      []corev1.Container{b.waitContainer(resources)},
 		container: b.executorManagerContainer(resources),
 		// Flame workaround: image-directories
-		// Each is a directory of its own in Flame's image, some closed to all but root.
+		// Each emptyDir covers a directory of its own in Flame's image, and some of those
+		// directories are closed to everybody but root.
 		volumes: []corev1.Volume{b.configVolume(), emptyDir("work"), emptyDir("data"), emptyDir("sockets"), emptyDir("home")},
 	})
 	if err != nil {
@@ -47,8 +48,8 @@ func (b builder) executorManagerPod() (*corev1.Pod, error) {
 	}
 	pod := b.pod(template)
 	// Flame workaround: fresh-names
-	// Flame breaks when an executor manager comes back quickly under the same host
-	// name, so one that ended is replaced by a pod of another name.
+	// Flame breaks when an executor manager comes back quickly under the same host name,
+	// so an executor manager that ended is replaced by a pod of another name.
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
 	// Only Flame knows whether it gives an executor manager work.
 	pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: flamev1alpha1.GateNodeReady}}
@@ -63,8 +64,8 @@ func (b builder) executorManagerContainer(resources corev1.ResourceRequirements)
 		WorkingDir: flameHome + "/work",
 		Env:        b.executorManagerEnv(resources),
 		Resources:  resources,
-		// An executor manager connects once and then waits for as long as TCP does; if
-		// its first connection is swallowed it is better replaced.
+		// An executor manager connects once and then waits for as long as TCP does, so
+		// replacing it is better if its first connection is swallowed.
 		StartupProbe:   connectedProbe(1, 60),
 		ReadinessProbe: connectedProbe(5, 2),
 		Lifecycle:      drainHook(),
@@ -77,7 +78,8 @@ func (b builder) executorManagerContainer(resources corev1.ResourceRequirements)
 	}
 }
 
-// executorManagerEnv gives user code a home to write to; an assigned user has none.
+// executorManagerEnv gives the code of users a home directory to write to, which an
+// assigned user does not have.
 //
 // Flame workaround: image-directories
 func (b builder) executorManagerEnv(resources corev1.ResourceRequirements) []corev1.EnvVar {
@@ -96,8 +98,8 @@ func (b builder) executorManagerEnv(resources corev1.ResourceRequirements) []cor
 		more = append(more, corev1.EnvVar{Name: "FLAME_CACHE_ENDPOINT", Value: b.server.Cache.Endpoint})
 	}
 	// Flame workaround: cuda-visible-devices
-	// Flame finds GPUs through a library that is not there under the name it asks
-	// for; this variable it counts.
+	// Flame looks for GPUs through a library that does not exist under the name that
+	// Flame asks for, but it counts the GPUs in this variable.
 	if gpus, ok := resources.Limits[GPUResource]; ok {
 		more = append(more, corev1.EnvVar{Name: "CUDA_VISIBLE_DEVICES", Value: indices(gpus.Value())})
 	}
@@ -112,9 +114,9 @@ func indices(count int64) string {
 	return strings.Join(list, ",")
 }
 
-// waitContainer holds a pod until the session manager's backend answers: an
-// executor manager that is refused at its start ends at once. Each try has its
-// own limit, since an address that swallows packets would hold it for minutes.
+// waitContainer holds a pod back until the session manager's backend answers, because an
+// executor manager that is refused at its start ends at once. Each try has a limit of its
+// own, since an address that swallows packets would block the try for minutes.
 //
 // Flame workaround: wait-for-session-manager
 func (b builder) waitContainer(resources corev1.ResourceRequirements) corev1.Container {
@@ -133,9 +135,9 @@ done`, host, naming.BackendPort)
 	}
 }
 
-// connectedProbe succeeds while a connection to the session manager's backend
-// stands. What Flame says of a node cannot be trusted here: after a restart it
-// calls nodes ready that have no connection.
+// connectedProbe returns a probe that succeeds while a connection to the session
+// manager's backend stands. Flame's word about a node cannot be trusted here: after a
+// restart Flame calls nodes ready that have no connection.
 //
 // Flame workaround: connection-probe
 func connectedProbe(period, failures int32) *corev1.Probe {
@@ -152,10 +154,9 @@ exit 1`, naming.BackendPort)
 	}
 }
 
-// executorManagerResources returns the computed resources with the user's laid
-// over them. Flame fits as many executors into a node as its CPU limit has room
-// for, and takes the host's memory for the node's, so the CPU limit decides and
-// the memory limit follows.
+// executorManagerResources returns the computed resources, overridden by the user's.
+// Flame fits as many executors into a node as its CPU limit has room for, and takes the
+// host's memory for the node's, so the CPU limit decides and the memory limit follows.
 //
 // Flame workaround: cpu-limit
 func executorManagerResources(cluster *flamev1alpha1.FlameCluster) corev1.ResourceRequirements {

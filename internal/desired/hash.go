@@ -15,10 +15,9 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// asked is what decides whether a component's pods are up to date: what the
-// user asked for, in a form of its own, so that neither a field added to the API
-// later nor another way of rendering pods changes the hash of a cluster that
-// nobody touched.
+// asked decides whether a component's pods are up to date. The type holds what the user
+// asked for in a form of its own, so that neither a field added to the API later nor
+// another way of rendering pods changes the hash of a cluster that nobody touched.
 type asked struct {
 	Image              string                        `json:"image"`
 	Resources          corev1.ResourceRequirements   `json:"resources"`
@@ -29,7 +28,7 @@ type asked struct {
 	PodTemplate        *runtime.RawExtension         `json:"podTemplate,omitempty"`
 	ImagePullSecrets   []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 	ServiceAccountName string                        `json:"serviceAccountName,omitempty"`
-	// Volume is what the user said of the component's volume.
+	// Volume describes the component's volumes, as far as they depend on the user's spec.
 	Volume string `json:"volume,omitempty"`
 	// Config is the part of the configuration that the component reads.
 	Config any `json:"config"`

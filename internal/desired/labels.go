@@ -12,8 +12,8 @@ import (
 	"github.com/xflops/flame-operator/internal/naming"
 )
 
-// podLabels adds the version of Flame, which differs between pods of a cluster
-// while it is being updated.
+// podLabels returns the labels of a component's pod. The labels include the version of
+// Flame, which differs between the pods of a cluster during an update.
 func (b builder) podLabels(component string) map[string]string {
 	labels := naming.Labels(b.cluster.Name, component)
 	labels[flamev1alpha1.LabelVersion] = labelValue(b.version.String())
@@ -23,7 +23,7 @@ func (b builder) podLabels(component string) map[string]string {
 	return labels
 }
 
-// labelValue makes a version fit into a label, which is shorter and knows no plus.
+// labelValue makes a version fit into a label, which has a shorter limit and allows no plus.
 func labelValue(version string) string {
 	value := strings.ReplaceAll(version, "+", "_")
 	return strings.TrimRight(value[:min(len(value), validation.LabelValueMaxLength)], "-_.")

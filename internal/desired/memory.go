@@ -11,7 +11,8 @@ import (
 )
 
 // OutlivesPod reports whether a session manager remembers its sessions when its pod is
-// made anew. Where a URI leads is not known here: it may well do.
+// made anew. A URI counts as storage that outlives the pod, since its target is not known
+// here and may well do so.
 func OutlivesPod(storage flamev1alpha1.SessionManagerStorage) bool {
 	if storage.URISecretRef != nil {
 		return true
@@ -19,8 +20,9 @@ func OutlivesPod(storage flamev1alpha1.SessionManagerStorage) bool {
 	return storage.Type != flamev1alpha1.StorageNone && (storage.VolumeClaimTemplate != nil || storage.ExistingClaim != "")
 }
 
-// StateSince returns when a session manager began with no memory: with its pod, or with
-// its process if it stores nothing. It is zero if the storage outlives the pod.
+// StateSince returns the time at which a session manager began with no memory: the
+// creation of its pod, or the start of its process if it stores nothing. The time is zero
+// if the storage outlives the pod.
 func StateSince(storage flamev1alpha1.SessionManagerStorage, pod podstate.Pod) time.Time {
 	switch {
 	case OutlivesPod(storage):

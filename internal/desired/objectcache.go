@@ -33,10 +33,10 @@ func (b builder) objectCacheService() *corev1ac.ServiceApplyConfiguration {
 			WithPorts(servicePort("cache", naming.CachePort)))
 }
 
-// objectCache returns the StatefulSet of the object cache and the hash of its
-// pods. Its pods are replaced only when they are deleted: every new pod has a
-// new address, which all references to objects held by clients carry, so the
-// controller asks for it only when the hash says that the user did.
+// objectCache returns the StatefulSet of the object cache and the hash of its pods. The
+// StatefulSet replaces pods only when they are deleted: every new pod has a new address,
+// while the references to objects that clients hold carry the old one, so the operator
+// deletes a pod only when the hash shows that the user asked for something else.
 //
 // Flame workaround: cache-on-delete
 func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string, error) {
@@ -107,10 +107,11 @@ func (b builder) objectCacheTemplate(spec *flamev1alpha1.ObjectCacheSpec) (*core
 	return &config, hash, nil
 }
 
-// ObjectCacheTrial returns what the StatefulSet of an object cache lacks first, much as
-// its controller makes it: a pod, and the claims of that pod; nil if it lacks none, or its
-// controller has yet to look. The controller tells only events that it was refused; this
-// is for asking whether it would be.
+// ObjectCacheTrial returns the first pod that the StatefulSet of an object cache lacks,
+// with its claims, much as the StatefulSet's controller makes them. The result is nil if
+// no pod is lacking or the controller has yet to look. The trial objects serve to ask
+// whether the API server refuses them, since the controller tells of a refusal only in
+// events.
 func ObjectCacheTrial(set *appsv1.StatefulSet, pods []podstate.Pod) (*corev1.Pod, []*corev1.PersistentVolumeClaim) {
 	if set.Status.ObservedGeneration != set.Generation || max(int(set.Status.Replicas), len(pods)) >= int(*set.Spec.Replicas) {
 		return nil, nil
@@ -142,18 +143,18 @@ func objectCacheContainer(spec *flamev1alpha1.ObjectCacheSpec) corev1.Container 
 		Env:        env("info"),
 		Resources:  spec.Resources,
 		Ports:      []corev1.ContainerPort{{Name: "cache", ContainerPort: naming.CachePort, Protocol: corev1.ProtocolTCP}},
-		// It loads every stored object into memory before it listens.
+		// The object cache loads every stored object into memory before it listens.
 		StartupProbe:   tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 600}),
 		ReadinessProbe: tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 5, TimeoutSeconds: 2, FailureThreshold: 2}),
 		LivenessProbe:  tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 20, TimeoutSeconds: 5, FailureThreshold: 6}),
 		// Flame workaround: sub-paths
-		// A directory inside the volume: Flame reads every directory there, and a
-		// volume's root may hold a lost+found that it cannot read.
+		// The mount is a directory inside the volume: Flame reads every directory there,
+		// and a volume's root may hold a lost+found that Flame cannot read.
 		VolumeMounts: []corev1.VolumeMount{{Name: "objects", MountPath: flameconf.ObjectsDir, SubPath: "objects"}},
 	}
 }
 
-// claimSpec turns a user's claim into what the operator applies.
+// claimSpec turns a user's claim into an apply configuration.
 func claimSpec(spec *corev1.PersistentVolumeClaimSpec) *corev1ac.PersistentVolumeClaimSpecApplyConfiguration {
 	config := &corev1ac.PersistentVolumeClaimSpecApplyConfiguration{AccessModes: accessModes(spec)}
 	if err := convert(spec, config); err != nil {

@@ -18,8 +18,8 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// overlay lays the user's podTemplate over a template. A field that does not
-// exist and a change of what Flame or the operator relies on are invalid.
+// overlay lays the user's podTemplate over a template. A podTemplate is invalid if it has
+// a field that does not exist, or changes something that Flame or the operator relies on.
 func overlay(p parts, template *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec, error) {
 	if p.settings.PodTemplate == nil || len(p.settings.PodTemplate.Raw) == 0 {
 		return template, nil
@@ -61,8 +61,9 @@ func overlay(p parts, template *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec
 	return result, nil
 }
 
-// emptyElement returns the path of the first element of a list that is null, in the
-// order of names. Unlike a field that is null, which a patch removes, it means nothing.
+// emptyElement returns the path of the first list element that is null, in the order of
+// names. Unlike a field that is null, which a patch removes, such an element means
+// nothing.
 func emptyElement(value any) string {
 	switch value := value.(type) {
 	case map[string]any:
@@ -84,13 +85,13 @@ func emptyElement(value any) string {
 	return ""
 }
 
-// specField is the field of the spec that describes a component.
+// specField returns the name of the spec's field that describes a component.
 func specField(component string) string {
 	first, second, _ := strings.Cut(component, "-")
 	return first + strings.ToUpper(second[:1]) + second[1:]
 }
 
-// protected lists what an overlay changed although Flame or the operator relies on it.
+// protected lists the changes by an overlay to things that Flame or the operator relies on.
 func protected(component string, before, after *corev1.PodTemplateSpec) []string {
 	var problems []string
 	refuse := func(changed bool, what string) {
@@ -122,7 +123,7 @@ func protected(component string, before, after *corev1.PodTemplateSpec) []string
 	return problems
 }
 
-// keepsVolume reports whether a volume of the operator's is what it was. An emptyDir may
+// keepsVolume reports whether one of the operator's volumes is unchanged. An emptyDir may
 // have another size or medium.
 func keepsVolume(before corev1.Volume, all []corev1.Volume) bool {
 	i := slices.IndexFunc(all, func(v corev1.Volume) bool { return v.Name == before.Name })
@@ -178,7 +179,7 @@ func value(env []corev1.EnvVar, name string) string {
 	return env[i].Value
 }
 
-// contains reports whether all of part stands in whole.
+// contains reports whether whole holds every entry of part.
 func contains(whole, part map[string]string) bool {
 	both := maps.Clone(part)
 	maps.DeleteFunc(both, func(k, v string) bool { return whole[k] == v })

@@ -28,11 +28,11 @@ const (
 	userHome   = "/home/flame"
 )
 
-// podUser is the user, group and file system group of every pod where nobody
-// assigns one. Flame's images name none and would run as root.
+// podUser is the user, group and file system group of every pod where the platform
+// assigns none. Flame's images name no user and would run as root.
 const podUser int64 = 65532
 
-// parts is what a component's pod is made of besides what all pods have in common.
+// parts holds the parts of a component's pod that differ from component to component.
 type parts struct {
 	component string
 	hash      string
@@ -71,7 +71,7 @@ func (b builder) template(p parts) (*corev1.PodTemplateSpec, error) {
 			AutomountServiceAccountToken: ptr.To(false),
 			EnableServiceLinks:           ptr.To(false),
 			// Flame workaround: share-process-namespace
-			// Flame handles no signals: as the first process of a container it would
+			// Flame handles no signals: as the first process of a container Flame would
 			// ignore SIGTERM for the whole grace period, and leave zombies behind.
 			ShareProcessNamespace: ptr.To(true),
 			SecurityContext:       b.podSecurity(),
@@ -80,7 +80,7 @@ func (b builder) template(p parts) (*corev1.PodTemplateSpec, error) {
 	return overlay(p, template)
 }
 
-// pod makes a template a pod of the cluster.
+// pod turns a template into a pod of the cluster.
 func (b builder) pod(template *corev1.PodTemplateSpec) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 	pod.Namespace = b.cluster.Namespace
@@ -117,9 +117,9 @@ func containerSecurity() *corev1.SecurityContext {
 	}
 }
 
-// commonVolumes are those that every component writes to. Flame writes the lines
-// of its log to a file as well and never deletes one; in a small tmpfs they stop
-// when it is full, which Flame bears, and evict nobody.
+// commonVolumes returns the volumes that every component writes to. Flame writes the
+// lines of its log to files as well and never deletes one; in a small tmpfs the files
+// stop growing when it is full, which Flame tolerates, and no pod is evicted.
 //
 // Flame workaround: log-tmpfs
 func commonVolumes() []corev1.Volume {
@@ -141,16 +141,16 @@ func (b builder) configVolume() corev1.Volume {
 	}}
 }
 
-// env is the environment of every component's container.
+// env returns the environment of a component's container.
 func env(rustLog string, more ...corev1.EnvVar) []corev1.EnvVar {
 	return append([]corev1.EnvVar{
 		{Name: "FLAME_HOME", Value: flameHome},
-		// Without it Flame logs errors only.
+		// Without RUST_LOG Flame logs errors only.
 		{Name: "RUST_LOG", Value: rustLog},
 	}, more...)
 }
 
-// mergeEnv lets what a user sets take the place of a default of the same name.
+// mergeEnv replaces the defaults that have the same name as a user's variable.
 func mergeEnv(defaults, users []corev1.EnvVar) []corev1.EnvVar {
 	merged := slices.DeleteFunc(slices.Clone(defaults), func(d corev1.EnvVar) bool {
 		return slices.ContainsFunc(users, func(u corev1.EnvVar) bool { return u.Name == d.Name })

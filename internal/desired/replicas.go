@@ -11,7 +11,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// Replicas is the number of executor managers that a cluster wants without autoscaling.
+// Replicas returns the number of executor managers that a cluster wants without autoscaling.
 func Replicas(cluster *flamev1alpha1.FlameCluster) int {
 	if cluster.Spec.Suspend {
 		return 0
@@ -19,9 +19,10 @@ func Replicas(cluster *flamev1alpha1.FlameCluster) int {
 	return int(*cluster.Spec.ExecutorManager.Replicas)
 }
 
-// UpdateLimits resolves how many executor managers may be too many and how many may
-// be missing of a total during an update. If percentages of a small number come to nothing
-// on both sides, one may be missing, since nothing could be replaced otherwise.
+// UpdateLimits returns how many executor managers beyond a total there may be during an
+// update, and how many of the total may be missing. If both come to zero, which
+// percentages of a small number may do, one executor manager may be missing, since
+// nothing could be replaced otherwise.
 func UpdateLimits(cluster *flamev1alpha1.FlameCluster, total int) (surge, unavailable int, err error) {
 	strategy := cluster.Spec.ExecutorManager.UpdateStrategy
 	if surge, err = intstr.GetScaledValueFromIntOrPercent(&strategy.MaxSurge, total, true); err != nil {

@@ -23,8 +23,8 @@ import (
 // Flame workaround: log-filter
 const sessionManagerLog = "info,flame_session_manager::scheduler::plugins=warn"
 
-// startSessionManager raises the limit of open files as far as it goes: Flame
-// keeps four open for every session that ever was.
+// startSessionManager raises the limit of open files as far as possible, because Flame
+// keeps four files open for every session that ever existed.
 //
 // Flame workaround: open-files
 const startSessionManager = `ulimit -Sn "$(ulimit -Hn)"; exec ` + binDir + `flame-session-manager --config ` + configFile
@@ -44,8 +44,8 @@ func (b builder) sessionManagerService() *corev1ac.ServiceApplyConfiguration {
 			WithPorts(servicePort("frontend", naming.FrontendPort), servicePort("backend", naming.BackendPort)))
 }
 
-// serviceSpec is that of a Service within the cluster, with an IPv4 address: Flame
-// listens on no other.
+// serviceSpec returns the spec of a Service within the cluster, with an IPv4 address,
+// since Flame listens on no other.
 //
 // Flame workaround: ipv4
 func serviceSpec() *corev1ac.ServiceSpecApplyConfiguration {
@@ -60,7 +60,8 @@ func servicePort(name string, port int32) *corev1ac.ServicePortApplyConfiguratio
 		WithPort(port).WithTargetPort(intstr.FromInt32(port))
 }
 
-// sessionManagerClaim has an owner only if it is to go with its cluster.
+// sessionManagerClaim returns the claim, which has an owner only if it is to be deleted
+// with its cluster.
 func (b builder) sessionManagerClaim() *corev1ac.PersistentVolumeClaimApplyConfiguration {
 	storage := b.cluster.Spec.SessionManager.Storage
 	if storage.VolumeClaimTemplate == nil {
@@ -98,8 +99,8 @@ func (b builder) sessionManagerPod() (*corev1.Pod, error) {
 	pod := b.pod(template)
 	pod.Name = naming.SessionManager(b.cluster.Name)
 	// Flame workaround: restart-in-place
-	// A crash restarts in place and keeps the pod's address: executor managers are
-	// back in seconds, where a new address costs them two minutes.
+	// A crashed session manager restarts in place and keeps the pod's address: executor
+	// managers are back in seconds, whereas a new address costs them two minutes.
 	pod.Spec.RestartPolicy = corev1.RestartPolicyAlways
 	return pod, nil
 }
@@ -116,7 +117,7 @@ func (b builder) sessionManagerContainer() corev1.Container {
 			{Name: "frontend", ContainerPort: naming.FrontendPort, Protocol: corev1.ProtocolTCP},
 			{Name: "backend", ContainerPort: naming.BackendPort, Protocol: corev1.ProtocolTCP},
 		},
-		// It loads every session before it listens.
+		// The session manager loads every session before it listens.
 		StartupProbe:   tcpProbe(naming.FrontendPort, corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 600}),
 		ReadinessProbe: bothPortsProbe(),
 		LivenessProbe:  tcpProbe(naming.FrontendPort, corev1.Probe{PeriodSeconds: 20, TimeoutSeconds: 5, FailureThreshold: 6}),
@@ -124,9 +125,9 @@ func (b builder) sessionManagerContainer() corev1.Container {
 	}
 }
 
-// sessionManagerMounts puts the events beside the sessions, in a directory of
-// their own: Flame takes each directory there for a session, and a volume's root
-// may hold a lost+found that it cannot read.
+// sessionManagerMounts puts the events beside the sessions, in a directory of their own:
+// Flame takes each directory among the events for a session, and a volume's root may hold
+// a lost+found that Flame cannot read.
 //
 // Flame workaround: sub-paths
 func (b builder) sessionManagerMounts() []corev1.VolumeMount {
@@ -164,8 +165,8 @@ func tcpProbe(port int32, probe corev1.Probe) *corev1.Probe {
 	return &probe
 }
 
-// bothPortsProbe asks for the frontend, which clients need, and the backend,
-// which executor managers need; a TCP probe knows one port only.
+// bothPortsProbe returns a probe of both the frontend, which clients need, and the
+// backend, which executor managers need. A TCP probe knows only one port.
 //
 // Flame workaround: probes
 func bothPortsProbe() *corev1.Probe {

@@ -15,27 +15,27 @@ import (
 	"github.com/xflops/flame-operator/internal/flameconf"
 )
 
-// InvalidSpecError says, in a user's words, what has to change before a spec can
-// run. Nothing but a new spec helps.
+// InvalidSpecError says, in a user's words, what has to change before a spec can run.
+// Trying again does not help without a new spec.
 type InvalidSpecError struct{ Problems []string }
 
-// Error joins the problems to one sentence.
+// Error joins the problems into one sentence.
 func (e *InvalidSpecError) Error() string { return strings.Join(e.Problems, "; ") }
 
-// Invalid makes one problem an error.
+// Invalid returns an InvalidSpecError with one problem.
 func Invalid(format string, args ...any) *InvalidSpecError {
 	return &InvalidSpecError{Problems: []string{fmt.Sprintf(format, args...)}}
 }
 
-// reservedEnv are the variables that Flame's own work rests on. Some would be
-// taken for something else where the component's code runs users' programs.
+// reservedEnv are the variables that Flame's own work rests on. Some of them would be
+// misread by the users' programs that a component runs.
 var reservedEnv = []string{
 	"FLAME_HOME", "FLAME_ENDPOINT", "FLAME_CACHE_ENDPOINT", "FLAME_CA_FILE", "FLAME_INSTANCE_ENDPOINT",
 	"FLAME_SOCKET_DIR", "FLAME_TEST_DIR", "FLAME_CACHE_STORAGE", "FLAME_CACHE_EVICTION_POLICY",
 	"FLAME_CACHE_MAX_MEMORY", "FLAME_CACHE_MAX_OBJECTS", "CUDA_VISIBLE_DEVICES",
 }
 
-// validate finds what the schema cannot.
+// validate finds the problems that the schema cannot find.
 func validate(cluster *flamev1alpha1.FlameCluster) (flameconf.Version, error) {
 	spec := &cluster.Spec
 	version, err := flameconf.VersionOf(spec.FlameVersion, spec.SessionManager.Image)
@@ -80,11 +80,12 @@ func claimProblems(field string, claim *corev1.PersistentVolumeClaimSpec) []stri
 	return []string{field + ".storage.volumeClaimTemplate has no size: set resources.requests.storage"}
 }
 
-// largest is more than any machine has, of what an executor manager asks for.
+// largest is more than any machine has of each resource that an executor manager asks for.
 var largest = struct{ cpu, memory, gpu resource.Quantity }{resource.MustParse("10k"), resource.MustParse("1Pi"), resource.MustParse("1k")}
 
-// sizeProblems refuses an executor manager that is larger than any machine. What a
-// slot takes is multiplied, which would wrap around, and GPUs are listed one by one.
+// sizeProblems refuses an executor manager that is larger than any machine. Without this
+// limit, the product of a slot's resources and maxExecutors could overflow, and the list
+// of GPUs, which names each one, could become huge.
 func sizeProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
 	slot, executors := spec.SessionManager.Slot, max(1, int64(spec.ExecutorManager.MaxExecutors))
 	var problems []string
@@ -104,15 +105,15 @@ func sizeProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
 	return problems
 }
 
-// executorProblems refuses resources that would break maxExecutors: Flame fits
-// as many executors as the CPU limit, rounded up, has room for.
+// executorProblems refuses resources that would break maxExecutors: Flame fits in as many
+// executors as the CPU limit, rounded up, has room for.
 //
 // Flame workaround: cpu-limit
 func executorProblems(cluster *flamev1alpha1.FlameCluster) []string {
 	slot, executors := cluster.Spec.SessionManager.Slot, int64(cluster.Spec.ExecutorManager.MaxExecutors)
 	limits := cluster.Spec.ExecutorManager.Resources.Limits
 	var problems []string
-	// Numbers of more than 64 bits have no Value.
+	// Limits are compared without Value, which numbers of more than 64 bits do not have.
 	if limit, ok := limits[corev1.ResourceCPU]; ok && !roundsUpTo(limit, slot.CPU.Value()*executors) {
 		problems = append(problems, fmt.Sprintf(
 			"executorManager.resources.limits.cpu is %s, but slot.cpu %s × maxExecutors %d is %d, and Flame runs as many executors as the CPU limit has room for: set it to %[4]d or leave it out",
@@ -135,7 +136,7 @@ func roundsUpTo(quantity resource.Quantity, whole int64) bool {
 	return quantity.CmpInt64(whole) <= 0 && quantity.CmpInt64(whole-1) > 0
 }
 
-// requestProblems finds requests above the limits that they get.
+// requestProblems finds requests that exceed their limits.
 func requestProblems(resources corev1.ResourceRequirements) []string {
 	var problems []string
 	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, GPUResource} {
@@ -170,8 +171,8 @@ func cacheProblems(cache *flamev1alpha1.ObjectCacheSpec) []string {
 	return nil
 }
 
-// CheckClaim compares the session manager's claim as it is with the one that the
-// spec asks for. A claim can grow; everything else about it is fixed.
+// CheckClaim compares the session manager's existing claim with the claim that the spec
+// asks for. A claim can grow; everything else about it is fixed.
 func CheckClaim(cluster *flamev1alpha1.FlameCluster, live *corev1.PersistentVolumeClaim) error {
 	const field = "sessionManager.storage.volumeClaimTemplate"
 	wanted := cluster.Spec.SessionManager.Storage.VolumeClaimTemplate
@@ -202,11 +203,11 @@ func accessModes(claim *corev1.PersistentVolumeClaimSpec) []corev1.PersistentVol
 	return claim.AccessModes
 }
 
-// sameQuantity compares by value: "1" and "1000m" are the same.
+// sameQuantity reports whether two quantities have the same value, as "1" and "1000m" do.
 func sameQuantity(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }
 
-// autoscalingProblems refuses to take executor managers away from a session
-// manager that forgets their tasks. A URI may lead to any storage.
+// autoscalingProblems refuses to take executor managers away from a session manager that
+// forgets their tasks. A URI is allowed, since it may lead to any storage.
 //
 // Flame workaround: storage-none
 func autoscalingProblems(spec *flamev1alpha1.FlameClusterSpec) []string {

@@ -10,20 +10,21 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// Decide returns what has to be done now. While Flame is silent nothing is: its
-// last word stands.
+// Decide returns what has to be done now. While Flame is silent its last word stands, and
+// only step 1 is carried out.
 //
-//  1. A pod of a session manager that lost its memory is lost.
-//  2. A name whose process is gone is fenced, cleared of what starves sessions,
-//     and released when it is given up.
-//  3. A pod that runs without Flame knowing it, or without knowing Flame, is lost.
-//  4. An executor that its node did not take is sent again.
+//  1. A pod is lost if it serves a session manager that has lost its memory.
+//  2. A name whose process is gone is fenced, cleared of executors that starve sessions,
+//     and released when Flame has given it up.
+//  3. A running pod that Flame does not know, or that has no connection to Flame, is
+//     lost.
+//  4. An executor that its node did not accept is sent again.
 //  5. Executors that run tasks on pods that are to go are unbound.
-//  6. Readiness gates say what Flame says.
+//  6. Readiness gates are set to what Flame says.
 //
-// Flame is asked again soon while any of it is under way, and while somebody waits
-// for a word of it that it can give: as long as it was asked in vain and has never
-// answered, or has not been asked since a pod connected.
+// The plan is urgent, so that Flame is asked again soon, while any of these steps is
+// under way, while Flame has been asked in vain and has never answered, and while Flame
+// has not been asked since a pod connected.
 func Decide(in Input, now time.Time) Plan {
 	d := decision{in: in, now: now, held: map[string][]observation.Executor{}, lost: map[string]bool{}}
 	if in.Latest.Known() {
@@ -53,12 +54,12 @@ type decision struct {
 	plan Plan
 	held map[string][]observation.Executor
 	work map[string]observation.Work
-	// running is how many tasks of each session run.
+	// running is the number of running tasks of each session.
 	running map[string]int
 	lost    map[string]bool
 }
 
-// pod decides about a name that has a pod.
+// pod decides about a node that has a pod.
 func (d *decision) pod(pod *podstate.Pod) {
 	switch {
 	case pod.Ended:
@@ -72,7 +73,7 @@ func (d *decision) pod(pod *podstate.Pod) {
 	}
 }
 
-// look asks for another decision at a time that is to come.
+// look asks for another decision at a later time.
 func (d *decision) look(at time.Time) {
 	wait := at.Sub(d.now)
 	if wait > 0 && (d.plan.After == 0 || wait < d.plan.After) {

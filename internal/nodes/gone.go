@@ -11,19 +11,19 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 )
 
-// gone fences a name whose process has no connection, and releases it when it is
-// given up with nothing left on it.
+// gone fences a name whose process has no connection, and releases the name when Flame
+// has given it up with nothing left on it.
 //
 // Flame workaround: release
 func (d *decision) gone(gone Gone) {
 	if gone.Process == Alive {
-		d.look(d.now.Add(hiddenTime)) // It may be there to stay, and no watch tells when it goes.
+		d.look(d.now.Add(hiddenTime)) // The pod may stay for long, and no watch tells when it goes.
 		return
 	}
 	node, listed := d.in.Latest.Observation.Node(gone.Name)
 	fenced := d.in.Latest.Track.Nodes[gone.Name].FencedSince
 	switch {
-	case fenced.After(d.in.Latest.Observation.At): // What Flame says of it is of before.
+	case fenced.After(d.in.Latest.Observation.At): // Flame's last word is older than the fence.
 		d.await(fenced.Add(fenceTime))
 	case node.State == observation.NotReady && node.Allocatable == (observation.Resources{}) && len(d.held[gone.Name]) == 0:
 		d.plan.Urgent = true
@@ -36,7 +36,7 @@ func (d *decision) gone(gone Gone) {
 	}
 }
 
-// fence fences a name as far as it is proven that its process has no connection.
+// fence fences a name once it is proven that the name's process has no connection.
 //
 // Flame workaround: fence
 // Flame workaround: fence-silent
@@ -56,15 +56,15 @@ func (d *decision) fence(gone Gone, node observation.Node, listed bool) {
 	}
 }
 
-// await watches something closely that is to be over at a time.
+// await has a state watched closely that is to be over at end.
 func (d *decision) await(end time.Time) {
 	d.plan.Urgent = true
 	d.look(end)
 }
 
-// mayBeConnected challenges a node that no pod has and Flame calls Ready. That
-// is the process of a force-deleted pod, which drains, or whatever a session
-// manager remembers that was started anew, which nobody answers for.
+// mayBeConnected challenges a node that Flame calls Ready and that has no pod. Such a
+// node is either the process of a force-deleted pod, which drains, or a mere memory of a
+// session manager that was started anew, for which no process answers.
 //
 // Flame workaround: challenge
 func (d *decision) mayBeConnected(gone Gone, node observation.Node) {
@@ -93,9 +93,10 @@ func (d *decision) forgottenFor(gone Gone, grace time.Duration) bool {
 	return d.now.Sub(gone.Since) >= grace || !slices.ContainsFunc(d.held[gone.Name], observation.Executor.Busy)
 }
 
-// clear has those executors taken off a fenced node that run no task and would
-// keep it from others until its drain is over. Only the word of its kubelet will
-// do: a process that comes back would ask for them for ever.
+// clear removes from a fenced node those executors that run no task but would starve
+// their sessions until the node's drain is over. Executors are removed only if the
+// kubelet says that the process ended: a process that comes back would ask for its
+// executors for ever.
 //
 // Flame workaround: clear
 func (d *decision) clear(gone Gone) {
@@ -104,8 +105,8 @@ func (d *decision) clear(gone Gone) {
 	}
 }
 
-// starves reports whether an executor of a dead node can be taken off before its
-// drain is over. An Idle one is something else in a moment.
+// starves reports whether an executor of a dead node can be removed before the node's
+// drain is over. An Idle executor changes its state in a moment, and is left alone.
 func (d *decision) starves(e observation.Executor) bool {
 	switch e.State {
 	case observation.Void, observation.Binding, observation.Releasing:

@@ -12,7 +12,7 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// leaving decides about a pod that is on its way out and not gone yet.
+// leaving decides about a deleted pod that is not gone yet.
 func (d *decision) leaving(pod *podstate.Pod) {
 	if d.lost[pod.Name] {
 		return
@@ -25,23 +25,24 @@ func (d *decision) leaving(pod *podstate.Pod) {
 	d.drain(pod.Name, pod.DeletedAt)
 }
 
-// drainAbsent goes on with the drain of a pod that was force-deleted in the middle
-// of it: the kubelet does not cut its hook short. Any other is killed within
-// seconds, if its kubelet works. Whoever unbinds its executors then saves no task,
-// and has them starve their session until the node is given up.
+// drainAbsent continues the drain of a pod that was force-deleted in the middle of it:
+// the kubelet does not cut the pod's hook short. Any other force-deleted pod is killed
+// within seconds, if its kubelet works. Unbinding the executors of such a pod would save
+// no task, and would have the executors starve their session until the node is given up.
 func (d *decision) drainAbsent(gone Gone) {
 	if !gone.DeletedAt.IsZero() {
 		d.drain(gone.Name, gone.DeletedAt)
 	}
 }
 
-// drain unbinds the executors of a pod that surely run a task, while the pod's
-// preStop hook halts its executor manager: the task goes on, and nothing else
-// moves. An executor that is unbound between two tasks would take the second one
-// out of the queue and drop it, and nothing that Flame says shows that moment.
-// When the task has ended, the hook stops the process.
+// drain unbinds the executors of a pod that surely run a task, while the pod's preStop
+// hook halts its executor manager: the task goes on, and nothing else moves. An executor
+// that is unbound between two tasks would take the second task out of the queue and drop
+// it, and nothing that Flame says shows that moment. When the task has ended, the hook
+// stops the process.
 //
-// A drain may take hours, and it is watched closely only while it is halted.
+// A drain may take hours, and is watched closely only around the halts of the executor
+// manager.
 //
 // Flame workaround: drain
 func (d *decision) drain(name string, deleted time.Time) {

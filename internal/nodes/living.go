@@ -13,10 +13,10 @@ import (
 	"github.com/xflops/flame-operator/internal/rollout"
 )
 
-// forgotten has pods replaced that started before the session manager's memory
-// did: it knows nothing of their executors, and they never end them. Until then
-// they get new ones, whose tasks are worth waiting for, and are waited for as
-// long as Flame has not said that there are none.
+// forgotten has pods replaced that started before the session manager's memory did: the
+// session manager knows nothing of their old executors, and such pods never end those.
+// Until a pod is replaced it gets new executors, whose tasks are worth waiting for. The
+// tasks are waited for as long as Flame has not said that there are none.
 //
 // Flame workaround: replace-forgotten
 func (d *decision) forgotten(pod *podstate.Pod) {
@@ -26,14 +26,14 @@ func (d *decision) forgotten(pod *podstate.Pod) {
 	}
 }
 
-// idles reports whether Flame has said since a time that a pod serves no session.
+// idles reports whether Flame has said, after the time since, that a pod serves no session.
 func (d *decision) idles(name string, since time.Time) bool {
 	return d.in.Latest.Known() && d.in.Latest.Observation.At.After(since) &&
 		!slices.ContainsFunc(d.held[name], observation.Executor.Busy)
 }
 
-// joining has Flame asked soon when a pod has connected since it was asked last: the
-// pod is ready when Flame says so, and a start or an update waits for that.
+// joining has Flame asked soon when a pod has connected since Flame was asked last: the
+// pod is ready only when Flame says so, and a start or an update waits for that.
 func (d *decision) joining(pod *podstate.Pod) {
 	unheard := d.in.Latest.Known() && !d.in.Latest.Observation.At.After(pod.LinkSince)
 	if !pod.Ended && !pod.Terminating && pod.Linked && !pod.Gate && unheard {
@@ -60,7 +60,8 @@ func (d *decision) living(pod *podstate.Pod) {
 	case !pod.Linked && pod.Connected:
 		d.cutOff(pod)
 	case listed && node.State == observation.Unknown:
-		// Nobody else has its tasks yet, and its executors may be at work.
+		// Flame has not given the node's tasks to others yet, and its executors may be at
+		// work.
 		since = later(since, d.in.SessionManager.ReadySince)
 		d.loseAfter(pod, GivenUp, since, since.Add(returnTime), false)
 	case !listed && pod.Linked && d.in.Latest.Observation.At.After(pod.LinkSince):
@@ -70,8 +71,8 @@ func (d *decision) living(pod *podstate.Pod) {
 	}
 }
 
-// gate has a readiness gate say what Flame says. One that was never set says
-// that the node is not ready.
+// gate sets a readiness gate to what Flame says. A gate that was never set counts as not
+// ready.
 func (d *decision) gate(pod *podstate.Pod, ready bool) {
 	if pod.Gate == ready {
 		return
@@ -82,10 +83,10 @@ func (d *decision) gate(pod *podstate.Pod, ready bool) {
 	d.plan.Gates[pod.Name] = ready
 }
 
-// cutOff has a pod replaced that had time enough to come back. It drains: if it
-// comes back all the same, its tasks are not lost. One that was refused comes
-// back at its next try; one that was cut off while connections were swallowed
-// may hang, and would for longer than its work can wait.
+// cutOff has a pod replaced that had enough time to reconnect. The pod drains, so that
+// its tasks are not lost if it reconnects all the same. A pod whose connections were
+// refused reconnects at its next try. A pod that was cut off while connections were
+// swallowed may hang for longer than its work can wait, and gets less time.
 //
 // Flame workaround: replace-cut-off
 func (d *decision) cutOff(pod *podstate.Pod) {
@@ -101,10 +102,10 @@ func (d *decision) cutOff(pod *podstate.Pod) {
 	d.loseAfter(pod, CutOff, since, later(since, sessionManager.ReadySince).Add(wait), false)
 }
 
-// cutOffSince is since when a pod that was connected is not. One that has not been
-// ready yet is not so since it was made, however long its image and its start took,
-// and nothing tells when its startup probe saw its connection: startTime after its
-// start at the latest.
+// cutOffSince returns the time since which a pod that was connected no longer is. For a
+// pod that has never been ready the containers' condition dates from the pod's creation,
+// however long the image and the start took, and nothing tells when the startup probe saw
+// the connection. The latest possible time counts then: startTime after the start.
 func cutOffSince(pod *podstate.Pod) time.Time {
 	if pod.LinkSince.After(pod.StartedAt) {
 		return pod.LinkSince
@@ -112,9 +113,9 @@ func cutOffSince(pod *podstate.Pod) time.Time {
 	return pod.StartedAt.Add(startTime)
 }
 
-// unlisted has a pod replaced that Flame has forgotten. One whose gate has just
-// closed was known until now: most likely it was cordoned, and is about to go.
-// Tasks of executors that Flame still lists have been given to nobody else.
+// unlisted has a pod replaced that Flame has forgotten. A pod whose gate has just closed
+// was known until now, and has most likely been cordoned and is about to go. The tasks of
+// executors that Flame still lists have not been given to others.
 func (d *decision) unlisted(pod *podstate.Pod) {
 	since := later(pod.LinkSince, later(pod.GateSince, d.in.SessionManager.ReadySince))
 	if pod.Gate {
@@ -123,8 +124,9 @@ func (d *decision) unlisted(pod *podstate.Pod) {
 	d.loseAfter(pod, Unlisted, since, since.Add(returnTime), len(d.held[pod.Name]) == 0)
 }
 
-// executors has those sent again that the pod did not take, though it could: the
-// time before it was connected, or the session manager ready, does not count.
+// executors has Flame send again the executors that the pod could have accepted but did
+// not. The time before the pod was connected and the session manager was ready does not
+// count.
 func (d *decision) executors(pod *podstate.Pod) {
 	var oldest time.Time
 	for _, executor := range d.held[pod.Name] {
@@ -148,8 +150,8 @@ func (d *decision) executors(pod *podstate.Pod) {
 	}
 }
 
-// resync has a node registered again, ever more seldom, and not before Flame has
-// said what came of the last time.
+// resync has a node registered again, at growing intervals, and not before Flame has
+// answered once more since the last time.
 //
 // Flame workaround: resync
 func (d *decision) resync(pod *podstate.Pod) {
@@ -168,7 +170,7 @@ func (d *decision) lose(pod *podstate.Pod, reason Reason, since time.Time, usele
 	d.plan.Lost = append(d.plan.Lost, Loss{Pod: pod.Name, Reason: reason, Since: since, Useless: useless})
 }
 
-// loseAfter loses a pod when its time is up.
+// loseAfter loses a pod at the time end.
 func (d *decision) loseAfter(pod *podstate.Pod, reason Reason, since, end time.Time, useless bool) {
 	if d.now.Before(end) {
 		d.plan.Urgent = true

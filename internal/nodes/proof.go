@@ -13,8 +13,8 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// Strangers returns the names that Flame knows, start with a prefix, and are no
-// pod's: for each it has to be proven whether its process lives.
+// Strangers returns the names that Flame knows, that start with a prefix and that no pod
+// has. For each stranger it has to be proven whether its process lives.
 func Strangers(latest observation.Latest, prefix string, pods []podstate.Pod) []string {
 	if !latest.Known() {
 		return nil
@@ -38,29 +38,30 @@ func Strangers(latest observation.Latest, prefix string, pods []podstate.Pod) []
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Absences is what is remembered, by its name, of each stranger and of each pod that
-// will be one when it is gone. Nobody else knows it then.
+// Absences holds, by name, what is remembered of each stranger and of each pod that will
+// be a stranger when it is gone. After that these facts cannot be read anywhere else.
 type Absences map[string]absence
 
 type absence struct {
-	// since is when the server had no pod of the name first.
+	// since is the time at which the server first had no pod of the name.
 	since time.Time
-	// ended says that the kubelet has said that its process ended.
+	// ended says that the kubelet has reported the end of the process.
 	ended bool
-	// deletedAt is when the pod was deleted with time to drain.
+	// deletedAt is the time at which the pod was deleted with time to drain.
 	deletedAt time.Time
 }
 
 // Doubtful returns the strangers for which the server has to be asked whether it has a
-// pod, since a cache may lag and labels may be stripped. That a pod was seen to have
-// ended is proof for good.
+// pod, since a cache may lag and labels may be stripped. A stranger whose pod was seen to
+// have ended is not doubtful, because that proof stands for good.
 func (a Absences) Doubtful(strangers []string) []string {
 	return slices.DeleteFunc(slices.Clone(strangers), func(name string) bool { return a[name].ended })
 }
 
-// Prove returns what is known of the strangers, with the pods that the server has of
-// their names, and what is to be remembered from now on. A pod that was seen to drain
-// may go on with it when it is force-deleted.
+// Prove returns what is known of the strangers, and what is to be remembered from now on.
+// The pods in found are those that the server has under the strangers' names. A pod that
+// was seen to drain is remembered, since it may go on with its drain when it is
+// force-deleted.
 func (a Absences) Prove(pods []podstate.Pod, strangers []string, found map[string]podstate.Pod, now time.Time) ([]Gone, Absences) {
 	after := Absences{}
 	for _, pod := range pods {

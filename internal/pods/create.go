@@ -19,8 +19,8 @@ import (
 	"github.com/xflops/flame-operator/internal/apply"
 )
 
-// ErrOutdated says that pods were found which the list did not show, so that
-// what was decided from it is out of date. The next list shows them.
+// ErrOutdated says that pods were found which the list did not show, so that decisions
+// made from that list are out of date. The next list shows the pods.
 var ErrOutdated = errors.New("pods exist that were not known: decide again")
 
 // surveyPage bounds how many pods one page of a survey holds.
@@ -29,14 +29,14 @@ const surveyPage = 1000
 // attempts is how many names are tried for one pod.
 const attempts = 5
 
-// Create creates pods under fresh names, in parallel with a slow start, and
-// returns the first error; pods that were created before it stay. A creation
-// soon after one that went well goes on at its pace. The pods must
-// come from a list of this fleet, and receive what the server made of them, trimmed.
+// Create creates pods under fresh names, in parallel with a slow start, and returns the
+// first error; pods that were created before the error stay. A call soon after one
+// without an error starts with batches as large as that call's. Callers must have listed
+// the fleet before. Each pod receives what the server made of it, trimmed.
 //
-// For an owner that was reconciled by an earlier operator, it looks first for
-// pods that the cache does not show. If there are any, it creates nothing and
-// returns ErrOutdated.
+// For an owner that was reconciled by an earlier operator, Create looks first for pods
+// that the cache does not show. If there are any, Create creates nothing and returns
+// ErrOutdated.
 func (c *Control) Create(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
 	if len(pods) == 0 {
 		return nil
@@ -51,8 +51,8 @@ func (c *Control) Create(ctx context.Context, fleet Fleet, pods []*corev1.Pod) e
 	return err
 }
 
-// create creates one pod. A name that is taken may be our own doing, if the
-// answer to an earlier try was lost on its way.
+// create creates one pod. A name may be taken by the pod itself, if the answer to an
+// earlier try was lost on its way.
 func (c *Control) create(ctx context.Context, fleet Fleet, pod *corev1.Pod) error {
 	var err error
 	for range attempts {
@@ -75,8 +75,8 @@ func (c *Control) create(ctx context.Context, fleet Fleet, pod *corev1.Pod) erro
 	return err
 }
 
-// CreateNamed creates a pod under the name it has. One of that name that exists
-// is no error if it is the fleet's: the next look at it tells what to do.
+// CreateNamed creates a pod under the name that it has. An existing pod of that name is
+// no error if it belongs to the fleet: the next look at that pod tells what to do.
 func (c *Control) CreateNamed(ctx context.Context, fleet Fleet, pod *corev1.Pod) error {
 	err := c.post(ctx, pod)
 	if !isTaken(err) {
@@ -86,8 +86,8 @@ func (c *Control) CreateNamed(ctx context.Context, fleet Fleet, pod *corev1.Pod)
 	return err
 }
 
-// post creates a pod, and expects it unless the server has refused it: after a
-// broken connection it may exist.
+// post creates a pod, and expects the pod unless the server says that it did nothing:
+// after a broken connection the pod may exist.
 func (c *Control) post(ctx context.Context, pod *corev1.Pod) error {
 	err := c.client.Create(ctx, pod, client.FieldOwner(apply.FieldManager))
 	if err != nil {
@@ -102,12 +102,12 @@ func (c *Control) post(ctx context.Context, pod *corev1.Pod) error {
 	return err
 }
 
-// isTaken says whether a pod of the name exists already.
+// isTaken reports whether an error says that a pod of the name exists already.
 func isTaken(err error) bool { return apierrors.IsAlreadyExists(err) && apply.Refused(err) == nil }
 
-// survey finds pods of the fleet that are neither in the cache nor expected, once:
-// their labels were stripped while no operator ran, or the cache lags behind an
-// operator that ran just before this one.
+// survey finds, only once, pods of the fleet that are neither in the cache nor expected.
+// Such pods exist if their labels were stripped while no operator ran, or if the cache
+// lags behind an operator that ran just before this one.
 func (c *Control) survey(ctx context.Context, fleet Fleet) error {
 	if c.expected.surveyed {
 		return nil
@@ -133,18 +133,18 @@ func (c *Control) survey(ctx context.Context, fleet Fleet) error {
 	return nil
 }
 
-// Delete deletes pods in parallel. One that is gone already is no error. Of the
-// others as many as possible go, and the first error is returned.
+// Delete deletes pods in parallel. A pod that is gone already is no error. An error keeps
+// no other pod from being deleted, and the first one is returned.
 func (c *Control) Delete(ctx context.Context, pods []*corev1.Pod) error {
 	return c.delete(ctx, pods)
 }
 
-// hurry is the grace period of pods that are not waited for. None at all would
-// take them from the server while their processes still run.
+// hurry is the grace period of pods that are not waited for. A grace period of zero would
+// remove the pods from the server while their processes still run.
 const hurry = client.GracePeriodSeconds(1)
 
-// DeleteNow deletes pods without the time that they would take to end their work.
-// Those that are on their way out already have theirs cut short.
+// DeleteNow deletes pods without the time that they would take to end their work. The
+// grace period of pods that are already on their way out is cut short.
 func (c *Control) DeleteNow(ctx context.Context, pods []*corev1.Pod) error {
 	return c.delete(ctx, pods, hurry)
 }
@@ -156,16 +156,16 @@ func (c *Control) delete(ctx context.Context, pods []*corev1.Pod, options ...cli
 		switch {
 		case err != nil && !apply.Gone(err):
 			return fmt.Errorf("delete Pod %q: %w", pod.Name, err)
-		case !apierrors.IsConflict(err): // Otherwise another pod has its name.
+		case !apierrors.IsConflict(err): // A conflict means that another pod has its name.
 			c.expected.deleted(pod)
 		}
 		return nil
 	})
 }
 
-// Hurry deletes the pods of an owner that is gone, found by their labels, without
-// the time that they would take to end their work. Garbage collection would give
-// them that. Pods that were orphaned are nobody's, and stay.
+// Hurry deletes the pods of an owner that is gone, found by their labels, without the
+// time that they would take to end their work and that garbage collection would give
+// them. Orphaned pods belong to nobody, and stay.
 func Hurry(ctx context.Context, cached client.Client, owner types.NamespacedName, labels map[string]string, now time.Time) error {
 	var pods corev1.PodList
 	err := cached.List(ctx, &pods, client.InNamespace(owner.Namespace), client.MatchingLabels(labels), client.UnsafeDisableDeepCopy)

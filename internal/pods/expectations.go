@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// grace is how long a pod that was created counts although the cache does not
-// show it; after that the server is asked.
+// grace is how long a created pod counts although the cache does not show it; after that
+// the server is asked.
 const grace = 5 * time.Second
 
 // expectations are what the cache is expected to show of one owner's pods. A pod is
@@ -23,15 +23,16 @@ const grace = 5 * time.Second
 //   - seen from then on, and
 //   - deleted as soon as its deletion was accepted or the cache shows it.
 //
-// An unseen pod counts for its grace. A deleted pod that leaves the cache is
-// gone. Any other that leaves it, or does not come, is asked for by name.
+// An unseen pod counts for its grace. A deleted pod that leaves the cache is gone. The
+// server is asked by name for any other pod that leaves the cache or does not appear
+// there.
 type expectations struct {
-	// mu is for the requests of one pass, which are under way together.
+	// mu guards the other fields, since the requests of one pass run at the same time.
 	mu     sync.Mutex
 	byName map[string]*expectation
 	// pass counts the lists, to tell which pods the last one showed.
 	pass int
-	// surveyed says that no pods exist which are neither in the cache nor expected.
+	// surveyed says that every existing pod is in the cache or expected.
 	surveyed bool
 	// proven is how many pods the last creation made without an error, at provenAt.
 	proven   int
@@ -51,10 +52,11 @@ type expectation struct {
 	deleted bool
 }
 
-// pace is how long a creation that went well says that the next one will, too.
+// pace is how long a creation without an error counts as a sign that the next one will
+// succeed, too.
 const pace = 5 * time.Second
 
-// firstBatch is how many pods to create at first, before it shows whether that works.
+// firstBatch returns how many pods to create at first, before creating the others.
 func (e *expectations) firstBatch(now time.Time) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -73,15 +75,15 @@ func (e *expectations) tried(count int, err error, now time.Time) {
 	}
 }
 
-// created expects a pod that the server has, or without a UID one that it may have.
+// created expects a pod that the server has or, if the pod has no UID, may have.
 func (e *expectations) created(pod *corev1.Pod, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.byName[pod.Name] = &expectation{uid: pod.UID, pod: pod, askAt: now.Add(grace)}
 }
 
-// found expects a pod that exists although the cache does not show it. It returns
-// false if it was expected already.
+// found expects a pod that exists although the cache does not show it, and reports
+// whether the pod was not expected before.
 func (e *expectations) found(name string, uid types.UID) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -111,7 +113,7 @@ func (e *expectations) drop(name string) {
 	delete(e.byName, name)
 }
 
-// knows says whether a pod is expected.
+// knows reports whether a pod is expected.
 func (e *expectations) knows(name string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -126,7 +128,7 @@ func (e *expectations) proved(pod *corev1.Pod, now time.Time) {
 	e.byName[pod.Name] = &expectation{uid: pod.UID, pod: pod, askAt: now.Add(grace), deleted: pod.DeletionTimestamp != nil}
 }
 
-// replaced says whether a pod that the cache shows is an earlier one of its name.
+// replaced reports whether a pod that the cache shows is an earlier one of its name.
 func (e *expectations) replaced(pod *corev1.Pod) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -134,7 +136,7 @@ func (e *expectations) replaced(pod *corev1.Pod) bool {
 	return ok && !of.seen && of.uid != pod.UID
 }
 
-// saw notes pods that the cache shows, and marks those whose deletion was accepted
+// saw notes the pods that the cache shows, and marks those whose deletion was accepted
 // already.
 func (e *expectations) saw(pods ...*corev1.Pod) {
 	e.mu.Lock()
@@ -152,8 +154,8 @@ func (e *expectations) saw(pods ...*corev1.Pod) {
 	}
 }
 
-// unseen returns the pods of a prefix that the last list did not show: those
-// that count all the same, and the names of those to ask the server for.
+// unseen returns the pods of a prefix that the last list did not show: counted are those
+// that count all the same, doubtful are the names to ask the server for.
 func (e *expectations) unseen(prefix string, now time.Time) (counted []*corev1.Pod, doubtful []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -173,7 +175,8 @@ func (e *expectations) unseen(prefix string, now time.Time) (counted []*corev1.P
 	return counted, doubtful
 }
 
-// recheck returns when the next unseen pod has to be asked for; zero without any.
+// recheck returns the time until the server has to be asked for the next unseen pod, and
+// zero without unseen pods.
 func (e *expectations) recheck(now time.Time) time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -189,7 +192,7 @@ func (e *expectations) recheck(now time.Time) time.Duration {
 	return soonest
 }
 
-// mark lets a pod show that its deletion was accepted.
+// mark gives a pod whose deletion was accepted a deletion timestamp.
 func (e *expectation) mark(pod *corev1.Pod) {
 	if e.deleted && pod.DeletionTimestamp == nil {
 		now := metav1.Now()

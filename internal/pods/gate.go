@@ -20,7 +20,7 @@ import (
 )
 
 // SetGates writes the condition that the readiness gate of each pod asks for, in
-// parallel. Pods that are gone are left out; the first error is returned.
+// parallel. Pods that are gone are skipped; the first error is returned.
 func (c *Control) SetGates(ctx context.Context, pods []*corev1.Pod, gate corev1.PodConditionType, open map[string]bool, now time.Time) error {
 	names := slices.Sorted(maps.Keys(open))
 	byName := make(map[string]*corev1.Pod, len(pods))
@@ -36,8 +36,8 @@ func (c *Control) SetGates(ctx context.Context, pods []*corev1.Pod, gate corev1.
 	})
 }
 
-// setGate patches one condition, strategically, so that those of the kubelet
-// stay what they are. The server refuses it for another pod of the name.
+// setGate writes one condition with a strategic merge patch, which leaves the kubelet's
+// conditions alone. The server refuses the patch for another pod of the name.
 func (c *Control) setGate(ctx context.Context, pod *corev1.Pod, gate corev1.PodConditionType, open bool, now time.Time) error {
 	condition := corev1.PodCondition{Type: gate, Status: corev1.ConditionFalse, LastTransitionTime: metav1.NewTime(now)}
 	if open {

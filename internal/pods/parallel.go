@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// workers is how many requests are under way at the same time for one cluster.
-// More make nothing faster, and slow the others.
+// workers is how many requests are under way at the same time for one cluster. More
+// requests make nothing faster, and slow down other clusters.
 const workers = 10
 
-// parallel does n pieces of work, all of them unless the context ends, and
-// returns the first error. One says enough where a hundred would say the same.
+// parallel does n pieces of work, all of them unless the context ends, and returns only
+// the first error, since a hundred errors would mostly say the same.
 func parallel(ctx context.Context, n int, work func(i int) error) error {
 	var group errgroup.Group
 	group.SetLimit(workers)
@@ -30,9 +30,9 @@ func parallel(ctx context.Context, n int, work func(i int) error) error {
 	return ctx.Err()
 }
 
-// slowly does n pieces of work in batches of first, twice as many and so on, and
-// stops after the first batch with an error: what fails for one mostly fails for
-// all, and need not be tried a hundred times.
+// slowly does n pieces of work in batches of first, twice as many and so on, and stops
+// after the first batch with an error: work that fails once mostly fails every time, and
+// need not be tried a hundred times.
 func slowly(ctx context.Context, first, n int, work func(i int) error) error {
 	for start, size := 0, first; start < n; start, size = start+size, size*2 {
 		size := min(size, n-start)

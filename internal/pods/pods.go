@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pods carries decisions about pods out: it creates, deletes and labels them,
-// and it decides nothing. It never makes a pod too many.
+// Package pods carries decisions about pods out: it creates, deletes and labels them, and
+// it decides nothing. The package never makes a pod too many.
 //
-// The one hard idea is the expectations. A cache lags behind the server, and it holds
-// only what carries our labels, which anybody may strip. So of every pod it is
-// remembered what was done to it until the cache agrees, and a pod that the
-// cache does not show is gone only when the server itself says so.
+// The one hard idea is the expectations. A cache lags behind the server, and holds only
+// objects with the operator's labels, which anybody may strip. The package therefore
+// remembers what was done to each pod until the cache agrees, and a pod that the cache
+// does not show is gone only when the server itself says so.
 package pods
 
 import (
@@ -25,11 +25,11 @@ import (
 	"github.com/xflops/flame-operator/internal/apply"
 )
 
-// OwnerIndex is the index of pods by the UID of their controller. It spares a
-// cluster the pods of all others.
+// OwnerIndex is the index of pods by the UID of their controller. With the index, a
+// cluster need not go through the pods of all others.
 const OwnerIndex = "flame.xflops.io/controller"
 
-// IndexByOwner adds OwnerIndex to a cache. It has to be there before a Control is used.
+// IndexByOwner adds OwnerIndex to a cache. A Control needs that index.
 func IndexByOwner(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := indexer.IndexField(ctx, &corev1.Pod{}, OwnerIndex, ownerOf); err != nil {
 		return fmt.Errorf("index pods by owner: %w", err)
@@ -45,13 +45,14 @@ func ownerOf(object client.Object) []string {
 	return []string{string(controller.UID)}
 }
 
-// Fleet names the pods of one component of one cluster: those that the owner
-// controls and whose names start with the prefix. Labels may be stripped, these
-// two may not.
+// Fleet names the pods of one component of one cluster: those that the owner controls and
+// whose names start with the prefix. Unlike labels, a name can never change, and a pod
+// that loses its owner no longer belongs to the cluster.
 type Fleet struct {
 	Owner  client.Object
 	Prefix string
-	// Labels are those that every pod of the fleet carries, and gets back.
+	// Labels are the labels that every pod of the fleet carries, and gets back if they
+	// are stripped.
 	Labels map[string]string
 }
 
@@ -59,8 +60,8 @@ func (f Fleet) has(pod client.Object) bool {
 	return metav1.IsControlledBy(pod, f.Owner) && strings.HasPrefix(pod.GetName(), f.Prefix)
 }
 
-// Control lists, creates and deletes the pods of one owner, and remembers what the
-// cache does not show yet, or shows no more.
+// Control lists, creates and deletes the pods of one owner, and remembers what the cache
+// does not show yet, or no longer shows.
 type Control struct {
 	client   client.Client
 	live     client.Reader
@@ -68,21 +69,21 @@ type Control struct {
 	expected expectations
 }
 
-// New returns the Control of an owner's pods. The client's cache needs IndexByOwner. An
-// owner that was reconciled before, by an earlier operator, may have pods that no cache
-// shows.
+// New returns the Control of an owner's pods. The client's cache needs IndexByOwner. The
+// argument reconciled says that an earlier operator has reconciled the owner, which may
+// then have pods that no cache shows.
 func New(cached client.Client, live client.Reader, now func() time.Time, reconciled bool) *Control {
 	return &Control{client: cached, live: live, now: now, expected: expectations{byName: map[string]*expectation{}, surveyed: !reconciled}}
 }
 
-// Recheck returns when to list the pods again, because some of them were created
-// and the cache has yet to show them; zero if there are none.
+// Recheck returns the time after which to list the pods again because the cache has yet
+// to show some created pods, and zero if there are none.
 func (c *Control) Recheck() time.Duration { return c.expected.recheck(c.now()) }
 
-// List returns the pods of a fleet, in no order: what the cache shows, and
-// whatever else is not proven to be gone. A pod whose deletion was accepted has a
-// deletion timestamp, whether the cache shows it or not. The pods share memory
-// with the cache and must not be changed.
+// List returns the pods of a fleet, in no order: the pods that the cache shows, and all
+// others that are not proven to be gone. A pod whose deletion was accepted has a deletion
+// timestamp, whether the cache shows it or not. The pods share memory with the cache and
+// must not be changed.
 func (c *Control) List(ctx context.Context, fleet Fleet) ([]*corev1.Pod, error) {
 	var cached corev1.PodList
 	err := c.client.List(ctx, &cached, client.InNamespace(fleet.Owner.GetNamespace()),
@@ -127,7 +128,7 @@ func (c *Control) prove(ctx context.Context, fleet Fleet, names []string) ([]*co
 	return slices.DeleteFunc(found, func(pod *corev1.Pod) bool { return pod == nil }), err
 }
 
-// getLive asks the server for a pod of a fleet; nil means that there is none.
+// getLive asks the server for a pod of a fleet, and returns nil if there is none.
 func (c *Control) getLive(ctx context.Context, fleet Fleet, name string) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	err := c.live.Get(ctx, client.ObjectKey{Namespace: fleet.Owner.GetNamespace(), Name: name}, pod)
@@ -143,9 +144,9 @@ func (c *Control) getLive(ctx context.Context, fleet Fleet, name string) (*corev
 	return pod, nil
 }
 
-// Pod returns the pod of a fixed name, and nil only if it is proven not to
-// exist. One that belongs to somebody else is a NotOwnedError; one that lost its
-// owner, but is ours by its labels, gets it back.
+// Pod returns the pod of a fixed name, and nil only if the pod is proven not to exist. A
+// pod that belongs to somebody else is a NotOwnedError; a pod that lost its owner, but
+// carries all the labels of the fleet, gets the owner back.
 func (c *Control) Pod(ctx context.Context, fleet Fleet, name string) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	key := client.ObjectKey{Namespace: fleet.Owner.GetNamespace(), Name: name}

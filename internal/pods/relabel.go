@@ -17,19 +17,20 @@ import (
 	"github.com/xflops/flame-operator/internal/apply"
 )
 
-// Metadata is what a pod shall carry besides what it carries already.
+// Metadata is what a pod shall carry in addition to what it carries already.
 type Metadata struct {
 	Labels, Annotations map[string]string
 	// Owner becomes the controller of the pod, if it is set.
 	Owner client.Object
 }
 
-// Relabel lets a pod carry metadata, and sends nothing if it does. The pod shows
-// it afterwards, without a change to memory that it shares with the cache.
+// Relabel adds metadata to a pod, and sends nothing if the pod carries the metadata
+// already. The given pod shows the metadata afterwards; memory that the pod shares with
+// the cache does not change.
 //
-// It is a merge patch rather than server-side apply: a pod is created once and
-// for all, and applying a few of its labels would take away those that another
-// step applied.
+// Relabel sends a merge patch instead of using server-side apply: a pod is created once
+// and for all, and applying a few of its labels would take away those that another step
+// applied.
 func (c *Control) Relabel(ctx context.Context, pod *corev1.Pod, want Metadata) error {
 	owners, err := c.owners(pod, want.Owner)
 	if err != nil {
@@ -50,7 +51,7 @@ func (c *Control) Relabel(ctx context.Context, pod *corev1.Pod, want Metadata) e
 	return nil
 }
 
-// owners returns the owner references of a pod with a controller added; nil if
+// owners returns the owner references of a pod with a controller added, and nil if
 // nothing has to be added.
 func (c *Control) owners(pod *corev1.Pod, owner client.Object) ([]metav1.OwnerReference, error) {
 	if owner == nil || metav1.IsControlledBy(pod, owner) {
@@ -61,11 +62,12 @@ func (c *Control) owners(pod *corev1.Pod, owner client.Object) ([]metav1.OwnerRe
 		return nil, err
 	}
 	reference := metav1.NewControllerRef(owner, kind)
-	reference.BlockOwnerDeletion = nil // That would take a right of its own.
+	reference.BlockOwnerDeletion = nil // Blocking would need a right of its own.
 	return append(slices.Clone(pod.OwnerReferences), *reference), nil
 }
 
-// relabelAll gives pods their labels back. Pods on their way out need none.
+// relabelAll gives pods their labels back. Pods on their way out are left alone, since
+// they need none.
 func (c *Control) relabelAll(ctx context.Context, fleet Fleet, pods []*corev1.Pod) error {
 	var errs []error
 	for _, pod := range pods {

@@ -15,12 +15,12 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// Trim drops of a pod what the operator never reads, which is most of it: the
-// spec but for the node, and what kubelet, network plugins and field managers
-// write for others. Thousands of pods are held, by the cache and, until it shows
-// them, by the expectations. What is kept is named, so that a new field of Kubernetes
-// costs nothing, and texts that many pods have in common are held once. Memory that
-// the pod shares with others stays as it is.
+// Trim drops what the operator never reads of a pod, which is most of it: the spec except
+// for the node, and what the kubelet, network plugins and field managers write for
+// others. Trimming matters because thousands of pods are held by the cache and, until it
+// shows them, by the expectations. The kept fields are listed one by one, so that a new
+// field of Kubernetes costs nothing. Texts that many pods have in common are held once.
+// Memory that the pod shares with others stays as it is.
 func Trim(pod *corev1.Pod) {
 	pod.ManagedFields = nil
 	pod.Namespace = shared(pod.Namespace)
@@ -41,8 +41,8 @@ func Trim(pod *corev1.Pod) {
 // shared returns the one copy of a text that all pods hold.
 func shared(text string) string { return unique.Make(text).Value() }
 
-// sharedMap returns the entries with a prefix. It makes a new map, since one that
-// entries are deleted from stays as large as it was.
+// sharedMap returns the entries whose names have a prefix, in a new map, since deleting
+// entries from a map does not make it smaller.
 func sharedMap(all map[string]string, prefix string) map[string]string {
 	kept := make(map[string]string)
 	for name, value := range all {

@@ -16,9 +16,9 @@ import (
 	"github.com/xflops/flame-operator/internal/words"
 )
 
-// Health is how a pod is: a reason as conditions carry it, and the rest of a sentence
-// that begins with the pod. The sentence holds no name of a pod, and nothing that
-// changes while the pod does not.
+// Health is the state of a pod for users: a reason as conditions carry it, and the rest
+// of a sentence that begins with the pod. The sentence holds no name of a pod, and
+// nothing that changes while the pod does not.
 type Health struct{ Reason, Message string }
 
 // Ready reports whether a pod is ready.
@@ -33,7 +33,7 @@ func (h Health) Failed() bool {
 	return false
 }
 
-// Severity orders reasons by how much a user has to know of them.
+// Severity orders reasons by how important they are to a user.
 func (h Health) Severity() int {
 	switch {
 	case h.Failed():
@@ -68,8 +68,8 @@ func healthOf(pod *corev1.Pod, p Pod, component corev1.ContainerStatus) Health {
 	return startingHealth(pod)
 }
 
-// finishedHealth is that of a pod that ended. Flame ends with exit code 0 on
-// errors too, so every end is a failure.
+// finishedHealth is the health of a pod that ended. Flame ends with exit code 0 on errors
+// too, so every end is a failure.
 //
 // Flame workaround: exit-code-zero
 func finishedHealth(pod *corev1.Pod, component corev1.ContainerStatus) Health {
@@ -86,7 +86,7 @@ func finishedHealth(pod *corev1.Pod, component corev1.ContainerStatus) Health {
 	return Health{flamev1alpha1.ReasonCrashing, "failed: " + exit(ended)}
 }
 
-// waitingHealth is that of a pod one of whose containers cannot run.
+// waitingHealth is the health of a pod one of whose containers cannot run.
 func waitingHealth(container corev1.ContainerStatus, pod *corev1.Pod) (Health, bool) {
 	waiting := container.State.Waiting
 	if waiting == nil {
@@ -94,8 +94,8 @@ func waitingHealth(container corev1.ContainerStatus, pod *corev1.Pod) (Health, b
 	}
 	switch waiting.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError":
-		// The kubelet swaps between two reasons and their messages, which would have
-		// the status written each time.
+		// The kubelet's own reason is left out: the kubelet alternates between two
+		// reasons and their messages, and each change would have the status written.
 		return Health{flamev1alpha1.ReasonImagePull, fmt.Sprintf("cannot pull the image %q", container.Image)}, true
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CreatePodSandboxError":
 		return Health{flamev1alpha1.ReasonConfigError, "cannot start a container: " + withoutName(waiting.Message, pod)}, true
@@ -109,8 +109,8 @@ func waitingHealth(container corev1.ContainerStatus, pod *corev1.Pod) (Health, b
 	return Health{}, false
 }
 
-// startingHealth tells a first start from one after a crash, and our own init container
-// from those that others add.
+// startingHealth tells a first start from one after a crash, and the operator's init
+// container from those that others add.
 func startingHealth(pod *corev1.Pod) Health {
 	for _, container := range pod.Status.ContainerStatuses {
 		if ended := container.LastTerminationState.Terminated; ended != nil {
@@ -136,10 +136,11 @@ func exit(ended *corev1.ContainerStateTerminated) string {
 	return text
 }
 
-// longestMessage is how much of what Kubernetes says of a pod is told, in bytes.
+// longestMessage is how much of a message of Kubernetes about a pod is kept, in bytes.
 const longestMessage = 700
 
-// withoutName takes a pod's name and UID out of a message of Kubernetes.
+// withoutName removes a pod's name and UID from a message of Kubernetes, and cuts the
+// message.
 func withoutName(message string, pod *corev1.Pod) string {
 	for _, name := range []string{string(pod.UID), pod.Name} {
 		if name != "" {

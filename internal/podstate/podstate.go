@@ -4,14 +4,14 @@
 // Package podstate is the one reading of a pod: what its metadata, its kubelet and
 // the operator's own marks say, as plain values.
 //
-// Whoever plans, reports or proves takes these values, so that no two parts of the
-// operator give one question two answers. What only one of them needs, such as what
-// Flame says of a pod, stands beside it there.
+// Every part of the operator that plans, reports or proves uses these values, so that no
+// two parts answer one question differently. Facts that only one part needs, such as what
+// Flame says of a pod, are kept in that part.
 //
-// The one hard idea is that a pod ends in two ways. Ended is the kubelet's word about
-// the component's own container, and a proof. Over is the pod's phase, which others
-// write too: garbage collection does for the pods of a machine that is gone, whose
-// processes may live.
+// The one hard idea is that a pod ends in two ways. Ended is the kubelet's word about the
+// component's own container, and a proof. Over is the pod's phase, which others write
+// too: garbage collection writes it for the pods of a machine that is gone, whose
+// processes may still live.
 package podstate
 
 import (
@@ -24,68 +24,70 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// Pod is what is known of one pod. Times are zero where nothing is known.
+// Pod is what is known of one pod. Unknown times are zero.
 type Pod struct {
 	Name string
 	UID  types.UID
-	// Hash is that of the template from which it was made, and Failures is how many
-	// pods in a row failed in its place before it.
+	// Hash is the hash of the template from which the pod was made, and Failures is how
+	// many pods in a row failed in its place before it.
 	Hash     string
 	Failures int
-	// InService says that it carries the label that its Service selects, WithdrawnAt
-	// when it was taken out or put back last. FollowsWithdrawn says that the session
-	// manager before it had left its Service in time.
+	// InService says that the pod carries the label that its Service selects, and
+	// WithdrawnAt is the time at which the pod was last taken out or put back.
+	// FollowsWithdrawn says that the session manager before this pod had left its Service
+	// in time.
 	InService        bool
 	WithdrawnAt      time.Time
 	FollowsWithdrawn bool
 
 	CreatedAt time.Time
-	// Terminating says that it was deleted, DeletedAt when, and DrainsUntil when its
-	// grace period ends. GraceGiven says that it has one to end its work in.
+	// Terminating says that the pod was deleted, DeletedAt is the time of the deletion,
+	// and DrainsUntil is the end of the grace period. GraceGiven says that the grace
+	// period is longer than zero.
 	Terminating            bool
 	DeletedAt, DrainsUntil time.Time
 	GraceGiven             bool
 
-	// Scheduled says that it has a node.
+	// Scheduled says that the pod has a node.
 	Scheduled bool
-	// StartedAt is when the container of its component started last, after the init
-	// containers, and FinishedAt when that container ended.
+	// StartedAt is the time at which the component's container started last, after the
+	// init containers, and FinishedAt is the time at which that container ended.
 	StartedAt, FinishedAt time.Time
-	// Restarted says that the container was started again in place.
+	// Restarted says that the component's container was started again in place.
 	Restarted bool
-	// Connected says that its startup probe has succeeded, which shows a connection
-	// to the session manager. While that is away no executor manager is ready, and
-	// those that were go on with their tasks.
+	// Connected says that the startup probe has succeeded, which shows a connection to
+	// the session manager. While the session manager is away no executor manager is
+	// ready, and those that were ready go on with their tasks.
 	Connected bool
-	// Linked says that all of its probes succeed now, LinkSince since when that is as
-	// it is.
+	// Linked says that all probes of the pod succeed now, and LinkSince is the time since
+	// which Linked has its value.
 	Linked    bool
 	LinkSince time.Time
-	// Gate is what the readiness gate of an executor manager says, and GateSince since
-	// when; zero if it was never set.
+	// Gate is the value of an executor manager's readiness gate, and GateSince is the
+	// time since which the gate has it, zero if the gate was never set.
 	Gate      bool
 	GateSince time.Time
-	// Ready says that it is, and ReadySince since when.
+	// Ready says that the pod is ready, and ReadySince is the time since which it is.
 	Ready      bool
 	ReadySince time.Time
 
-	// Ended says that the container of an executor manager will not run again, by the
-	// word of its kubelet, whatever runs beside it. Containers of the other components
-	// are started again in their pods.
+	// Ended says that an executor manager's container will not run again, by the word of
+	// its kubelet, whatever runs beside it. For other components Ended is never set,
+	// because their containers are started again in their pods.
 	Ended bool
-	// Over says that the pod's phase is a last one, whoever wrote it.
+	// Over says that the pod's phase is Failed or Succeeded, whoever wrote it.
 	Over bool
 
-	// Health is how it is, for users.
+	// Health is the state of the pod for users.
 	Health Health
 }
 
-// Finished reports whether a pod does nothing any more, whoever says so. Whatever its
-// exit code, a component of Flame that ends has failed.
+// Finished reports whether a pod no longer does anything, whoever says so. A component of
+// Flame that ends has failed, whatever its exit code.
 func (p Pod) Finished() bool { return p.Over || p.Ended }
 
-// Of reads a pod. container is the name of its component, and of the container in it
-// that is the component.
+// Of reads a pod. The argument container is both the name of the pod's component and the
+// name of the component's container.
 func Of(pod *corev1.Pod, container string) Pod {
 	p := Pod{
 		Name:             pod.Name,
@@ -97,7 +99,7 @@ func Of(pod *corev1.Pod, container string) Pod {
 		Scheduled:        pod.Spec.NodeName != "",
 		Over:             pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded,
 	}
-	// None are written on the first pod in a place.
+	// The first pod in a place has no such annotation.
 	p.Failures, _ = strconv.Atoi(pod.Annotations[flamev1alpha1.AnnotationFailures])
 	p.WithdrawnAt, _ = time.Parse(time.RFC3339, pod.Annotations[flamev1alpha1.AnnotationWithdrawnAt])
 	p.readDeletion(pod)
@@ -120,7 +122,7 @@ func OfAll(pods []*corev1.Pod, container string) []Pod {
 	return read
 }
 
-// readDeletion goes by the deletion timestamp, which is when the grace period ends.
+// readDeletion reads the deletion timestamp, which is the end of the grace period.
 func (p *Pod) readDeletion(pod *corev1.Pod) {
 	if pod.DeletionTimestamp == nil {
 		return
@@ -159,8 +161,8 @@ func (p *Pod) readContainer(component corev1.ContainerStatus) {
 	}
 }
 
-// statusOf returns the status of a container, and an empty one if its kubelet has not
-// told of it.
+// statusOf returns the status of a container, and an empty status if the kubelet has not
+// reported the container.
 func statusOf(pod *corev1.Pod, container string) corev1.ContainerStatus {
 	for i := range pod.Status.ContainerStatuses {
 		if pod.Status.ContainerStatuses[i].Name == container {

@@ -14,14 +14,14 @@ import (
 // ExecutorManager is what is known of one executor manager pod.
 type ExecutorManager struct {
 	podstate.Pod
-	// LostSince is set on a pod that runs and is of no use any more: Flame has
-	// given up its node or forgotten its executors, or it is cut off from the
-	// session manager. It is replaced as if it had finished.
+	// LostSince is set on a pod that runs and is of no more use: Flame has given up its
+	// node or forgotten its executors, for instance, or the pod is cut off from the
+	// session manager. Such a pod is replaced as if it had finished.
 	LostSince time.Time
-	// Useless says of a lost pod that its tasks have been given to others already,
-	// so that nothing is gained by waiting for them.
+	// Useless says that the tasks of a lost pod have been given to others already, so
+	// that nothing is gained by waiting for them.
 	Useless bool
-	// Work is what Flame says of it.
+	// Work is what Flame says that the pod does.
 	Work Work
 }
 
@@ -31,24 +31,24 @@ type Policy struct {
 	Desired int
 	// Suspended clusters have no pods, and wait for no task.
 	Suspended bool
-	// Hash is that of the template they should be made from.
+	// Hash is the hash of the template from which pods should be made.
 	Hash string
 	// MaxSurge is how many pods more than desired may live during a roll, and
-	// MaxUnavailable how many fewer than desired may be ready because of it. They
-	// are not both zero.
+	// MaxUnavailable is how many fewer than desired may be ready because of the roll. At
+	// least one of the two is not zero.
 	MaxSurge, MaxUnavailable int
 	// MaxPerStep bounds the creations of one plan; zero means no bound.
 	MaxPerStep int
 }
 
-// Reason says why a pod goes or what is waited for.
+// Reason explains why a pod goes, or what the plan waits for.
 type Reason string
 
 // Reasons of deletions and steps.
 const (
 	// Suspended clusters have no pods.
 	Suspended Reason = "Suspended"
-	// ScaledDown pods are more than are desired.
+	// ScaledDown pods exceed the desired number.
 	ScaledDown Reason = "ScaledDown"
 	// Outdated pods were made from another template than the wanted one.
 	Outdated Reason = "Outdated"
@@ -57,7 +57,8 @@ const (
 	Absent   Reason = "Absent"
 	UpToDate Reason = "UpToDate"
 	Failed   Reason = "Failed"
-	// Lost pods drain, and their tasks have been given to others meanwhile.
+	// Lost pods drain, but need no more time, since nothing is gained by waiting for
+	// their tasks.
 	Lost Reason = "Lost"
 	// Replaced pods have finished or are lost, and a creation of the same plan takes their
 	// place: they go after that creation, and stay if it fails.
@@ -72,8 +73,8 @@ const (
 	MoreToCreate Reason = "MoreToCreate"
 	// NotEnoughReady waits for pods to become ready before outdated ones go.
 	NotEnoughReady Reason = "NotEnoughReady"
-	// Terminating waits for deleted pods to be gone; a session manager has to be before
-	// there can be another.
+	// Terminating waits for deleted pods to be gone; a session manager has to be gone
+	// before there can be another.
 	Terminating Reason = "Terminating"
 	// Unobserved waits for Flame to say what pods do before they go.
 	Unobserved Reason = "Unobserved"
@@ -87,7 +88,7 @@ const (
 type Deletion struct {
 	Name   string
 	Reason Reason
-	// Now says not to wait for the pod's tasks.
+	// Now says that the pod's tasks are not waited for.
 	Now bool
 }
 
@@ -96,16 +97,16 @@ type Wait struct {
 	Reason Reason
 	// Count is how many pods are concerned.
 	Count int
-	// For is when to decide again. It is zero if no time makes a difference, but
-	// only a change of the pods.
+	// For is the time until the next decision, and zero if only a change of the pods can
+	// make a difference.
 	For time.Duration
 }
 
-// Plan is what to do now: the deletions but for replaced pods, then the
+// Plan is what to do now: first all deletions except those of replaced pods, then the
 // creations, then the deletions of replaced pods.
 type Plan struct {
-	// Create has an element for each pod to create from the wanted template: how many
-	// failures it inherits.
+	// Create has an element for each pod to create from the wanted template: the number
+	// of failures that the pod inherits.
 	Create []int
 	Delete []Deletion
 	// Cordon names pods whose nodes Flame has to forget before they are deleted.
@@ -113,7 +114,7 @@ type Plan struct {
 	Wait   []Wait
 }
 
-// Actions are what Flame has to do before the plan's deletions.
+// Actions returns what Flame has to do before the plan's deletions.
 func (p Plan) Actions() []action.Action {
 	actions := make([]action.Action, len(p.Cordon))
 	for i, name := range p.Cordon {
@@ -122,13 +123,13 @@ func (p Plan) Actions() []action.Action {
 	return actions
 }
 
-// Waits reports whether something waits for a reason.
+// Waits reports whether the plan waits for a reason.
 func (p Plan) Waits(reason Reason) bool {
 	return slices.ContainsFunc(p.Wait, func(w Wait) bool { return w.Reason == reason })
 }
 
-// After returns when to decide again, the soonest of the waits; zero if only a
-// change of the pods can make a difference.
+// After returns the time until the next decision, the shortest of the waits, and zero if
+// only a change of the pods can make a difference.
 func (p Plan) After() time.Duration {
 	var after time.Duration
 	for _, wait := range p.Wait {

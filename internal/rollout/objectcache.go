@@ -10,12 +10,12 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// ReplaceObjectCache returns the name of the pod to delete, so that its StatefulSet
-// makes it anew with the wanted hash, or nothing.
+// ReplaceObjectCache returns the name of the pod to delete, so that its StatefulSet makes
+// it anew with the wanted hash, and an empty name if no pod has to be deleted now.
 //
-// A new pod has a new address, and every reference to an object that a client
-// holds carries the old one. So pods are replaced only if the user asked for
-// something else, one at a time, and a pod that does not work before one that does.
+// A new pod has a new address, and every reference to an object that a client holds
+// carries the old address. So pods are replaced only if the user asked for something
+// else, one at a time, and pods that do not work before pods that do.
 //
 // Flame workaround: cache-on-delete
 func ReplaceObjectCache(pods []podstate.Pod, hash string) string {

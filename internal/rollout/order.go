@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// leastLoss orders live pods by what is lost with them, the least first: those
-// that serve nobody, then those that do least; among equals the youngest.
+// leastLoss orders live pods by what is lost with them, the least first: pods that have
+// not come far, then those that do least; among equals the youngest.
 func leastLoss(a, b *ExecutorManager) int {
 	return cmp.Or(
 		cmp.Compare(a.stage(), b.stage()),
@@ -22,8 +22,8 @@ func leastLoss(a, b *ExecutorManager) int {
 	)
 }
 
-// stage is how far a pod has come: those never scheduled, never connected,
-// cut off, and ready.
+// stage returns how far a pod has come: never scheduled, never connected, once connected
+// but not ready, or ready.
 func (p *ExecutorManager) stage() int {
 	switch {
 	case p.Ready:
@@ -37,8 +37,8 @@ func (p *ExecutorManager) stage() int {
 	}
 }
 
-// rank is how much work is lost: none with a pod that gets none any more, some
-// task to come with one that has none, and with the last a task that runs.
+// rank returns how much work is lost with a pod: none if the pod gets no more work,
+// perhaps a coming task if the pod runs none, and a running task if it is busy.
 func (w Work) rank() int {
 	switch {
 	case !w.Known:
@@ -56,8 +56,8 @@ func (w Work) rank() int {
 	}
 }
 
-// leastEvidence orders ended pods by what they tell, the least first: a pod
-// with few failures before it, an old one.
+// leastEvidence orders ended pods by how much they tell, the least first: pods with few
+// failures before them, then pods that ended long ago.
 func leastEvidence(a, b *ExecutorManager) int {
 	return cmp.Or(
 		cmp.Compare(a.Failures, b.Failures),
@@ -69,11 +69,11 @@ func leastEvidence(a, b *ExecutorManager) int {
 // worked reports whether a pod has ever been connected to the session manager.
 func (p *ExecutorManager) worked() bool { return p.Ready || p.Connected }
 
-// ended reports whether a pod is to be replaced: it has finished, or is of no use.
+// ended reports whether a pod is to be replaced because it has finished or is lost.
 func (p *ExecutorManager) ended() bool { return p.Finished() || !p.LostSince.IsZero() }
 
-// hasNothingToEnd reports whether nothing is gained by giving a pod time: its tasks have
-// been given to others, or its executor manager has ended beside a sidecar.
+// hasNothingToEnd reports whether nothing is gained by giving a pod time, because its
+// tasks have been given to others or its executor manager has ended beside a sidecar.
 func (p *ExecutorManager) hasNothingToEnd() bool { return p.Useless || p.Ended && !p.Over }
 
 func youngest(a, b time.Time) int { return b.Compare(a) }

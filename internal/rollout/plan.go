@@ -10,22 +10,21 @@ import (
 )
 
 const (
-	// soon is when to go on with what one plan may not do at once.
+	// soon is the time until the next plan goes on with what this plan may not do at once.
 	soon = time.Millisecond
-	// atOnce is the longest rest of a grace period that counts as no wait.
+	// atOnce is the longest remaining grace period that counts as no wait.
 	atOnce = 5 * time.Second
 )
 
-// Decide returns the next step towards the policy. The order of the pods is of
-// no consequence.
+// Decide returns the next step towards the policy. The order of the pods does not matter.
 //
-//  1. Suspended: everything goes at once.
-//  2. Ended pods of another template go; the user changed something.
+//  1. If the cluster is suspended, all pods go at once.
+//  2. Ended pods of another template go, since the user has changed the template.
 //  3. Outdated pods that were never ready go.
 //  4. Other outdated pods go while enough ready ones remain, idle ones first.
-//  5. What is beyond the places goes: ended pods first, since they have nothing
-//     to lose, then those never scheduled, not ready, idle, cut off, waiting, and
-//     at last the busy ones.
+//  5. Pods beyond the places go: ended pods first, since they have nothing to lose, then
+//     those never scheduled, never connected, not ready, and ready, and at each of these
+//     stages idle pods before waiting ones and busy ones last.
 //  6. Ended pods whose back-off is over are replaced.
 //  7. Free places are filled.
 func Decide(pods []ExecutorManager, policy Policy, now time.Time) Plan {
@@ -51,28 +50,28 @@ type decision struct {
 	now    time.Time
 	plan   Plan
 
-	// current pods live and are of the wanted template, outdated ones live and
-	// are not.
+	// current pods live and are of the wanted template, and outdated pods live and are of
+	// another.
 	current, outdated []*ExecutorManager
 	// ended pods have finished or are lost. Those in stale are of another template.
 	ended, stale []*ExecutorManager
-	// leaving pods are to go and have to wait for Flame. They hold their places.
+	// leaving pods are to go and have to wait for Flame. Until then they hold their places.
 	leaving []*ExecutorManager
 	// draining is how many outdated pods are deleted and still have tasks to end.
-	// They hold their places too, or a roll would double the cluster.
+	// Draining pods hold their places too, or a roll would double the cluster.
 	draining int
 	// rolling says that there are pods of another template.
 	rolling bool
-	// ready is how many live pods are ready, and leftOver how many creations are
-	// left to the next plan.
+	// ready is how many live pods are ready, and leftOver is how many creations are left
+	// to the next plan.
 	ready    int
 	leftOver int
-	// unobserved and settling pods are to go and have to wait.
+	// unobserved and settling are how many pods are to go but wait for these reasons.
 	unobserved, settling int
 }
 
-// suspend deletes everything, and what is on its way out once more if it would
-// take its time.
+// suspend deletes all pods, and deletes terminating pods once more if their grace period
+// would last longer than atOnce.
 func (d *decision) suspend(pods []ExecutorManager) Plan {
 	terminating := 0
 	var gone []*ExecutorManager
@@ -93,7 +92,7 @@ func (d *decision) suspend(pods []ExecutorManager) Plan {
 	return d.plan
 }
 
-// sort puts the pods into their lists, each in the order in which it goes.
+// sort puts the pods into their lists, each in the order in which its pods go.
 func (d *decision) sort(pods []ExecutorManager) {
 	terminating := 0
 	d.current = make([]*ExecutorManager, 0, len(pods))
@@ -109,7 +108,7 @@ func (d *decision) sort(pods []ExecutorManager) {
 		case pod.ended():
 			d.stale = append(d.stale, pod)
 			if !pod.Finished() && !pod.hasNothingToEnd() {
-				d.draining++ // It is deleted in this plan.
+				d.draining++ // This plan deletes the pod.
 			}
 		case wanted:
 			d.current = append(d.current, pod)
@@ -123,7 +122,7 @@ func (d *decision) sort(pods []ExecutorManager) {
 	slices.SortFunc(d.ended, leastEvidence)
 	slices.SortFunc(d.outdated, leastLoss)
 	slices.SortFunc(d.stale, byName)
-	// The current ones need no order unless some of them go.
+	// The current pods need no order unless some of them go.
 	if d.policy.Desired < len(d.current)+len(d.outdated)+len(d.ended) {
 		slices.SortFunc(d.current, leastLoss)
 	}
@@ -131,7 +130,8 @@ func (d *decision) sort(pods []ExecutorManager) {
 	d.wait(Terminating, terminating, 0)
 }
 
-// sortTerminating has a pod go at once whose tasks have been given to others.
+// sortTerminating has a terminating pod go at once if it has nothing to end, and counts
+// it if it drains.
 func (d *decision) sortTerminating(pod *ExecutorManager) {
 	drains := pod.DrainsUntil.Sub(d.now)
 	switch {
@@ -142,7 +142,7 @@ func (d *decision) sortTerminating(pod *ExecutorManager) {
 	}
 }
 
-// places is how many pods there may be.
+// places returns how many pods there may be.
 func (d *decision) places() int {
 	if !d.rolling {
 		return d.policy.Desired
@@ -150,14 +150,14 @@ func (d *decision) places() int {
 	return d.policy.Desired + max(0, d.policy.MaxSurge)
 }
 
-// staying is how many pods hold a place and are not on their way out.
+// staying returns how many pods hold a place and are not on their way out.
 func (d *decision) staying() int { return len(d.current) + len(d.outdated) + len(d.ended) }
 
-// taken is how many places are taken.
+// taken returns how many places are taken.
 func (d *decision) taken() int { return d.staying() + len(d.leaving) + d.draining }
 
-// retire lets outdated pods go as far as enough ready ones remain. Those that
-// never worked are no loss at any time.
+// retire lets outdated pods go as long as enough ready pods remain. Pods that never
+// worked may go at any time, since nothing is lost with them.
 func (d *decision) retire() {
 	spare := d.ready - max(0, d.policy.Desired-max(0, d.policy.MaxUnavailable))
 	chosen := 0
@@ -176,7 +176,7 @@ func (d *decision) retire() {
 	d.wait(NotEnoughReady, len(d.outdated), 0)
 }
 
-// letGo takes a live pod one step towards its end.
+// letGo takes a live pod one step towards its deletion.
 func (d *decision) letGo(pod *ExecutorManager, reason Reason) {
 	work := pod.Work
 	switch {
@@ -199,7 +199,7 @@ func (d *decision) letGo(pod *ExecutorManager, reason Reason) {
 	d.leaving = append(d.leaving, pod)
 }
 
-// shrink takes away what is beyond the places.
+// shrink lets the pods beyond the places go.
 func (d *decision) shrink() {
 	places := d.policy.Desired
 	if len(d.outdated) > 0 {
@@ -222,8 +222,8 @@ func (d *decision) shrink() {
 	}
 }
 
-// outdatedIsLess reports whether the next pod to go is an outdated one. Among
-// pods of the same rank it is, since it would have to go anyway.
+// outdatedIsLess reports whether the next pod to go is an outdated one. Among pods of the
+// same stage and rank an outdated pod goes first, since it has to go anyway.
 func (d *decision) outdatedIsLess() bool {
 	if len(d.outdated) == 0 || len(d.current) == 0 {
 		return len(d.current) == 0
@@ -254,8 +254,8 @@ func (d *decision) replace() {
 	d.wait(BackOff, waiting, next)
 }
 
-// fill creates pods in free places, as long as more of the wanted template are
-// to be had. Ended pods still count here, whether they are replaced or wait.
+// fill creates pods in free places until there are as many of the wanted template as
+// desired. Ended pods still count here, whether they are replaced or wait.
 func (d *decision) fill() {
 	missing := d.policy.Desired - len(d.current) - len(d.ended)
 	for range min(missing, d.places()-d.taken()) {
@@ -264,7 +264,7 @@ func (d *decision) fill() {
 	d.wait(MoreToCreate, d.leftOver, soon)
 }
 
-// create plans a creation, unless the plan holds enough of them.
+// create plans a creation unless the plan is full, and reports whether it did.
 func (d *decision) create(failures int) bool {
 	if d.policy.MaxPerStep > 0 && len(d.plan.Create) >= d.policy.MaxPerStep {
 		d.leftOver++
@@ -286,7 +286,8 @@ func (d *decision) wait(reason Reason, count int, after time.Duration) {
 	}
 }
 
-// failure is what its replacement inherits of an ended pod.
+// failure returns the failure of an ended pod, on which its replacement's wait and count
+// rest.
 func (p *ExecutorManager) failure() Failure {
 	ended := p.FinishedAt
 	if !p.Finished() {

@@ -9,8 +9,8 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// withdrawal is how long the nodes are given to notice that a pod has left its
-// Service. Nothing tells when they have.
+// withdrawal is how long the nodes are given to notice that a pod has left its Service.
+// Nothing tells when the nodes have noticed.
 //
 // Flame workaround: withdraw-first
 const withdrawal = 3 * time.Second
@@ -26,7 +26,7 @@ const (
 	Create Action = "Create"
 	// Withdraw takes the pod out of its Service, and writes the time on it.
 	Withdraw Action = "Withdraw"
-	// Restore puts the pod back into its Service: the reason to replace it is gone.
+	// Restore puts the pod back into its Service, because the reason to replace it is gone.
 	Restore Action = "Restore"
 	// Delete deletes the pod; a later step creates it again if it is wanted.
 	Delete Action = "Delete"
@@ -42,13 +42,13 @@ type Step struct {
 	Reason Reason
 	// Failures is what a created pod inherits.
 	Failures int
-	// After is when to decide again. It is zero if no time makes a difference, but
-	// only a change of the pod.
+	// After is the time until the next decision, and zero if only a change of the pod can
+	// make a difference.
 	After time.Duration
 }
 
-// NextStep returns the next step for a session manager, which is nil only if it is proven not to
-// exist.
+// NextStep returns the next step for a session manager. The pod may be nil only if it is
+// proven not to exist.
 //
 // Flame workaround: one-session-manager
 func NextStep(pod *podstate.Pod, hash string, suspended bool, now time.Time) Step {
@@ -77,12 +77,12 @@ func IsWithdrawn(pod *podstate.Pod) bool {
 	return pod != nil && !pod.InService && !pod.Terminating && !pod.Over
 }
 
-// LeftAt returns when a session manager that is being replaced left its Service, or was
-// deleted without that; zero if nobody knows yet.
+// LeftAt returns the time at which a session manager that is being replaced left its
+// Service, or was deleted without leaving it, and zero if neither has happened.
 //
-// The pod has it, where it stays the same whoever asks, so that an operator that starts
-// anew does not take an old replacement for one that has just begun. The condition
-// SessionManagerReady tells when it became False, which may have been long before.
+// The time is read from the pod, so that an operator that starts anew does not take an
+// old replacement for one that has just begun. The condition SessionManagerReady would
+// not do, since it may have become False long before.
 func LeftAt(pod *podstate.Pod) time.Time {
 	if !pod.InService && !pod.WithdrawnAt.IsZero() {
 		return pod.WithdrawnAt
@@ -90,21 +90,23 @@ func LeftAt(pod *podstate.Pod) time.Time {
 	return pod.DeletedAt
 }
 
-// HasLeft reports whether the nodes know that a pod has left its Service, so that
-// nobody hangs when it goes.
+// HasLeft reports whether the nodes have had the time to notice that a pod has left its
+// Service, so that no executor manager hangs when the pod goes.
 func HasLeft(pod *podstate.Pod, now time.Time) bool {
 	return IsWithdrawn(pod) && !pod.WithdrawnAt.IsZero() && now.Sub(pod.WithdrawnAt) >= withdrawal
 }
 
 // Leaving is what is remembered of how a session manager leaves.
 type Leaving struct {
-	// Known says that it was seen, and InTime that it had left its Service by then.
+	// Known says that the session manager was seen, and InTime that it had left its
+	// Service in time when it was last seen before its deletion.
 	Known, InTime bool
 }
 
 // Seen returns what is known after a look at the pod, if there is one. An operator that
-// was started while it goes can tell by when it was deleted, which the API server knows
-// to the second, and after that takes it that it had not left in time.
+// starts while the pod is being deleted decides by the time of the deletion, which the
+// API server knows to the second. An operator that starts after that assumes that the pod
+// had not left in time.
 func (l Leaving) Seen(pod *podstate.Pod, now time.Time) Leaving {
 	switch {
 	case pod == nil || pod.Terminating && l.Known:
@@ -130,8 +132,8 @@ func afterFailure(p *podstate.Pod, hash string, now time.Time) Step {
 	return Step{Action: Recreate, Reason: Failed, Failures: failure.Count()}
 }
 
-// outdatedSessionManager takes a pod out of its Service, waits, and deletes it. One that is
-// not ready is in no Service and serves nobody.
+// outdatedSessionManager takes a pod out of its Service, waits, and deletes the pod. A
+// pod that is not ready gets no connections from its Service, and is deleted at once.
 func outdatedSessionManager(p *podstate.Pod, now time.Time) Step {
 	waited := now.Sub(p.WithdrawnAt)
 	switch {

@@ -12,23 +12,24 @@ import (
 
 // Work is what Flame says that a pod does.
 type Work struct {
-	// Known says that Flame was asked lately. Nothing else counts if it was not.
+	// Known says that Flame was asked lately. The other fields count only if Known is true.
 	Known bool
-	// Executors is how many executors the pod holds, in any state, and Busy how
-	// many of them surely run a task.
+	// Executors is how many executors the pod holds, in any state, and Busy is how many
+	// of them surely run a task.
 	Executors, Busy int
-	// Idle says that the last two observations showed no executor on it.
+	// Idle says that the last two observations showed no executor on the pod.
 	Idle bool
-	// Cordoned says that Flame does not list its node, so that it gets no executor.
+	// Cordoned says that Flame does not list the pod's node, so that the pod gets no
+	// executor.
 	Cordoned bool
 }
 
-// registration is how long an executor manager may take from its start until
-// Flame lists it. One that is not listed after that was cordoned, and so was one
-// that is not listed any more: its readiness gate was set only when it was.
+// registration is how long an executor manager may take from its start until Flame lists
+// it. An executor manager that is not listed after that was cordoned. So was one that is
+// no longer listed: a readiness gate is set only once its node has been listed.
 const registration = 10 * time.Second
 
-// Join joins executor manager pods with what Flame said last, if that is of now.
+// Join joins executor manager pods with what Flame said last, if that is recent.
 func Join(pods []podstate.Pod, latest observation.Latest, recent bool) []ExecutorManager {
 	joined := make([]ExecutorManager, len(pods))
 	var executors map[string][]observation.Executor
@@ -38,7 +39,7 @@ func Join(pods []podstate.Pod, latest observation.Latest, recent bool) []Executo
 	}
 	for i, pod := range pods {
 		joined[i].Pod = pod
-		// What was observed before it started says nothing.
+		// An observation from before the pod's start says nothing about the pod.
 		if !recent || !latest.Observation.At.After(pod.StartedAt) {
 			continue
 		}

@@ -19,18 +19,18 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
-// row is what there is to know of one condition.
+// row describes one condition.
 type row struct {
 	kind string
 	says func() verdict
-	// component says that it is a component's: Ready counts it, and Progressing while it
-	// starts. first says that the status's message is its, if it is the first that is not
-	// as it should be.
+	// component says that the condition is about a component: Ready depends on it, and
+	// Progressing does while the component starts. first says that the condition's
+	// message becomes the status's message if no earlier such condition is false.
 	component, first bool
 }
 
-// table has all conditions in the order in which they are listed. Each may rest on those
-// before it.
+// table returns all conditions in the order in which they are listed. Each condition may
+// rest on those before it.
 func (c *computation) table() []row {
 	rows := []row{
 		{kind: flamev1alpha1.ConditionSpecValid, says: c.specValid, first: true},
@@ -47,7 +47,7 @@ func (c *computation) table() []row {
 	})
 }
 
-// notTrue returns the conditions of some rows that are said to be False so far.
+// notTrue returns the conditions set so far that are not True, of the rows that of selects.
 func (c *computation) notTrue(of func(row) bool) []metav1.Condition {
 	var conditions []metav1.Condition
 	for _, r := range c.table() {
@@ -96,8 +96,8 @@ func (c *computation) specValid() verdict {
 	return verdict{true, flamev1alpha1.ReasonValid, "the spec can run"}
 }
 
-// sessionManagerHealth is how the session manager is, with a replacement under
-// way told apart from a start.
+// sessionManagerHealth returns the health of the session manager, and tells a replacement
+// under way from a start.
 func (c *computation) sessionManagerHealth() podstate.Health {
 	pod := c.SessionManager
 	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
@@ -116,12 +116,12 @@ func (c *computation) sessionManagerHealth() podstate.Health {
 	return c.servingHealth(pod.Health)
 }
 
-// servingHealth is that of a session manager whose pod is there to stay: whether it can
-// become ready, and whether it works when it is.
+// servingHealth returns the health of a session manager whose pod is to stay: whether it
+// can become ready, and whether it works once it is ready.
 func (c *computation) servingHealth(h podstate.Health) podstate.Health {
 	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
 	switch stuck := c.stuck(); {
-	case blocked && !h.Ready() && !h.Failed(): // A claim that is refused, for which the pod waits.
+	case blocked && !h.Ready() && !h.Failed(): // The pod waits for a refused claim, for instance.
 		return obstacle
 	case h.Ready() && c.silent():
 		return podstate.Health{Reason: flamev1alpha1.ReasonFlameSilent, Message: "is not heard by the operator: " + sayWhy(c.Flame.Err)}
@@ -131,7 +131,7 @@ func (c *computation) servingHealth(h podstate.Health) podstate.Health {
 	return h
 }
 
-// sayWhy says why Flame is silent, in words that stay the same while it is.
+// sayWhy says why Flame is silent, in words that stay the same during the silence.
 func sayWhy(err error) string {
 	if large := (*observation.TooLarge)(nil); errors.As(err, &large) {
 		return large.Error()
@@ -144,8 +144,8 @@ func sayWhy(err error) string {
 	return err.Error()
 }
 
-// replacing reports whether the session manager has begun to be replaced. One
-// that is outdated but still in its Service works.
+// replacing reports whether the replacement of the session manager has begun. A session
+// manager that is outdated but still in its Service works.
 func (c *computation) replacing() bool {
 	return c.SessionManager != nil && (c.SessionManager.Terminating || !c.SessionManager.InService)
 }
@@ -211,7 +211,7 @@ func (c *computation) objectCacheReady() verdict {
 	return verdict{false, worst.Reason, "the object cache " + worst.Message}
 }
 
-// progressing says whether anything is being changed, or what keeps it from it.
+// progressing says what is being changed, or what keeps the cluster from being changed.
 func (c *computation) progressing() verdict {
 	e, failed, refused := c.executorManagers, c.first(false), c.first(true)
 	switch {
@@ -247,7 +247,7 @@ func (c *computation) isStarting() bool {
 	})
 }
 
-// ready is the sum of the others.
+// ready sums up the conditions of the components.
 func (c *computation) ready() verdict {
 	switch {
 	case c.Invalid != nil:
@@ -269,7 +269,7 @@ func (c *computation) ready() verdict {
 	return verdict{true, flamev1alpha1.ReasonReady, message}
 }
 
-// withoutNames takes the names of executor manager pods out of an error.
+// withoutNames removes the names of executor manager pods from an error.
 func (c *computation) withoutNames(message string) string {
 	prefix := naming.ExecutorManagerPrefix(c.Cluster.Name)
 	return regexp.MustCompile(regexp.QuoteMeta(prefix)+`[a-z0-9]{5}\b`).ReplaceAllString(message, prefix+"…")

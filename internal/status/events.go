@@ -12,7 +12,7 @@ import (
 )
 
 // Transitions returns the conditions that are worth an event: those whose status or
-// reason changed, and tasks that are lost in addition to others.
+// reason changed, and those that name other lost tasks than before.
 func Transitions(before, now []metav1.Condition) []metav1.Condition {
 	var worth []metav1.Condition
 	for _, condition := range now {
@@ -32,12 +32,14 @@ func losesMore(old, now metav1.Condition) bool {
 	return now.Reason == flamev1alpha1.ReasonTasksLost && old.Message != now.Message
 }
 
-// worthTelling leaves out what a cluster that was just made always says.
+// worthTelling reports whether a condition that did not exist before is worth an event.
+// Conditions that every new cluster has are not.
 func worthTelling(condition metav1.Condition) bool {
 	return condition.Type == flamev1alpha1.ConditionProgressing || EventType(condition) == corev1.EventTypeWarning
 }
 
-// EventType is Warning for what will not get better by waiting.
+// EventType returns Warning for conditions that need somebody's attention, and Normal for
+// the others.
 func EventType(condition metav1.Condition) string {
 	switch condition.Reason {
 	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonCrashing, flamev1alpha1.ReasonConfigError,

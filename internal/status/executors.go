@@ -12,11 +12,11 @@ import (
 // executorManagers counts the executor managers of a cluster.
 type executorManagers struct {
 	desired, live, ready, updated int32
-	// finished counts those that ended and wait to be replaced, failing those
-	// that will not become ready by waiting, of which updatedFailing are of the
-	// current spec.
+	// finished counts the executor managers that ended and wait to be replaced. failing
+	// counts those that will not become ready by waiting, of which updatedFailing are of
+	// the current spec.
 	finished, failing, updatedFailing int32
-	// worst is the health of the one that a user should know of first.
+	// worst is the health of the executor manager that a user should know of first.
 	worst podstate.Health
 }
 
@@ -56,16 +56,16 @@ func (e *executorManagers) count(h podstate.Health, finished, updated bool) {
 	}
 }
 
-// allFail reports whether executor managers are wanted and every one there is fails.
+// allFail reports whether executor managers are wanted and every existing one fails.
 func (e executorManagers) allFail() bool {
 	return e.desired > 0 && e.failing > 0 && e.failing == e.live+e.finished
 }
 
-// outdated is the number of live executor managers of another spec than the current one.
+// outdated returns the number of live executor managers of another spec than the current one.
 func (e executorManagers) outdated() int32 { return e.live - e.updated }
 
-// summary is the message about the executor managers: how many are ready, and
-// what keeps another from it.
+// summary returns the message about the executor managers: how many are ready, and what
+// keeps another one from being ready.
 func (e executorManagers) summary() string {
 	text := fmt.Sprintf("%d of %d executor managers are ready", e.ready, e.desired)
 	if e.ready < e.desired && e.worst.Severity() > 0 {
@@ -74,8 +74,8 @@ func (e executorManagers) summary() string {
 	return text
 }
 
-// desired is the number of executor managers that the spec wants. A spec that
-// cannot run changes nothing, so the number before stands.
+// desired returns the number of executor managers that are wanted. An invalid spec
+// changes nothing, so the number before stands.
 func (f Facts) desired() int32 {
 	if f.Invalid != nil {
 		return f.Cluster.Status.ExecutorManager.Desired

@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// silence is how long Flame may be silent before the session manager counts as
-	// not ready: it takes that long to tell a slow one from one that hangs.
+	// silence is how long Flame may be silent before the session manager counts as not
+	// ready: a shorter time does not tell a slow session manager from one that hangs.
 	silence = time.Minute
 	// standstill is how long tasks may wait beside free CPUs before the scheduler
 	// counts as stuck. Flame schedules ten times a second.
 	standstill = time.Minute
 )
 
-// load is what the session manager has to do. While Flame is silent its last
-// word stands, that of an earlier operator too.
+// load returns the load of the session manager. While Flame is silent its last word
+// stands, even one that an earlier operator heard.
 func (c *computation) load() *flamev1alpha1.LoadStatus {
 	switch {
 	case c.Cluster.Spec.Suspend:
@@ -52,8 +52,8 @@ func (c *computation) load() *flamev1alpha1.LoadStatus {
 	}
 }
 
-// TasksRun reports whether a task runs, by Flame's last word, or by that which an earlier
-// operator has left in the status.
+// TasksRun reports whether a task runs, according to Flame's last word or, without one,
+// to the status that an earlier operator wrote.
 func TasksRun(cluster *flamev1alpha1.FlameCluster, latest observation.Latest) bool {
 	switch {
 	case cluster.Spec.Suspend:
@@ -65,7 +65,7 @@ func TasksRun(cluster *flamev1alpha1.FlameCluster, latest observation.Latest) bo
 	}
 }
 
-// busy is the number of executor managers that hold an executor of a session.
+// busy returns the number of executor managers that hold an executor of a session.
 func (c *computation) busy() int32 {
 	switch {
 	case c.Cluster.Spec.Suspend:
@@ -88,7 +88,7 @@ func (c *computation) busy() int32 {
 	return count
 }
 
-// autoscaling is what was decided. While nothing can be decided the last
+// autoscaling returns the decision of autoscaling. While nothing can be decided the last
 // decision stands.
 func (c *computation) autoscaling() *flamev1alpha1.AutoscalingStatus {
 	switch {
@@ -112,8 +112,8 @@ func (c *computation) autoscaling() *flamev1alpha1.AutoscalingStatus {
 	return status
 }
 
-// AutoscalingMemory reads what the decision before has left in a status; nil if
-// there was none.
+// AutoscalingMemory reads from a status what the decision before left there, and returns
+// nil if there was none.
 func AutoscalingMemory(status *flamev1alpha1.AutoscalingStatus) *autoscale.Memory {
 	if status == nil {
 		return nil
@@ -128,7 +128,7 @@ func AutoscalingMemory(status *flamev1alpha1.AutoscalingStatus) *autoscale.Memor
 	return memory
 }
 
-// ReplicasBefore is how many executor managers are wanted as long as nothing new is
+// ReplicasBefore returns how many executor managers are wanted as long as nothing new is
 // decided.
 func ReplicasBefore(cluster *flamev1alpha1.FlameCluster) int {
 	before := cluster.Status.Autoscaling
@@ -138,8 +138,9 @@ func ReplicasBefore(cluster *flamev1alpha1.FlameCluster) int {
 	return int(before.DesiredReplicas)
 }
 
-// ReplicasAtStart is what autoscaling without a decision before starts from: a new
-// cluster with its replicas, one that autoscales from now on with what there is.
+// ReplicasAtStart returns the number from which autoscaling starts if there was no
+// decision before: the replicas of the spec for a new cluster, and the current number of
+// executor managers for an older cluster that autoscales from now on.
 func ReplicasAtStart(cluster *flamev1alpha1.FlameCluster) int {
 	if cluster.Status.ObservedGeneration == 0 {
 		return desired.Replicas(cluster)
@@ -162,14 +163,13 @@ func (c *computation) scalingActive() verdict {
 	return verdict{c.Autoscaling.Reason != autoscale.FlameSilent, string(c.Autoscaling.Reason), message}
 }
 
-// silent reports whether a session manager that is ready by its probes has not
-// answered the operator for a while.
+// silent reports whether Flame has not answered the operator for as long as silence.
 func (c *computation) silent() bool {
 	return c.Flame.Err != nil && c.Now.Sub(c.Flame.FailingSince) >= silence
 }
 
-// stuck says what a scheduler that does nothing leaves undone, and is empty while
-// work goes on, none waits, or there is no room for it.
+// stuck says what a scheduler that does nothing leaves undone. The text is empty while
+// work goes on, no work waits, or there is no room for it.
 //
 // Flame workaround: probes
 func (c *computation) stuck() string {
@@ -197,8 +197,8 @@ func (c *computation) stuck() string {
 	return text
 }
 
-// rooms are what nodes that are ready have left, the most CPUs first. The GPUs of each
-// are the most that it or one before it has.
+// rooms are the free resources of the nodes that are ready, the most CPUs first. The GPUs
+// of each element are the most that its node or one before it has free.
 type rooms []observation.Resources
 
 func freeRooms(o observation.Observation) rooms {
@@ -223,7 +223,7 @@ func freeRooms(o observation.Observation) rooms {
 	return free
 }
 
-// hold reports whether one of them has room for one more executor.
+// hold reports whether one of the nodes has room for one more executor.
 func (r rooms) hold(request observation.Resources) bool {
 	enough := sort.Search(len(r), func(i int) bool { return r[i].CPU < max(1, request.CPU) })
 	return enough > 0 && r[enough-1].GPU >= request.GPU

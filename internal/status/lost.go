@@ -17,20 +17,20 @@ import (
 )
 
 const (
-	// namedSessions, namedTasks and namedLength bound what a message names: so many
-	// sessions, tasks of each, and bytes of an ID with its ellipsis.
+	// namedSessions, namedTasks and namedLength bound what a message names: the number of
+	// sessions, the number of tasks of each session, and the bytes of an ID with its
+	// ellipsis.
 	namedSessions, namedTasks, namedLength = 3, 5, 66
 )
 
-// lossCount is how many tasks are lost from Flame's queue, and what is to be said
-// of it.
+// lossCount is how many tasks are lost from Flame's queue, and the message about them.
 type lossCount struct {
 	count   int32
 	message string
 }
 
-// countLost keeps what was said before until it is known again, which takes a
-// moment after a start of the operator.
+// countLost counts the lost tasks. After a start of the operator the earlier count and
+// message stay until Flame has been asked, which takes a moment.
 //
 // Flame workaround: lost-tasks
 func (c *computation) countLost() lossCount {
@@ -54,7 +54,7 @@ func (c *computation) countLost() lossCount {
 		count, nameLostTasks(lost), cure)}
 }
 
-// nameLostTasks makes words of no more than are named, since there may be very many.
+// nameLostTasks names the first lost tasks only, since there may be very many.
 func nameLostTasks(lost []observation.LostTasks) string {
 	var sessions []string
 	for _, session := range lost[:min(len(lost), namedSessions+1)] {
@@ -67,7 +67,7 @@ func nameLostTasks(lost []observation.LostTasks) string {
 	return some(sessions, namedSessions, "; ")
 }
 
-// some joins the first of a list.
+// some joins the first elements of a list, and adds an ellipsis for the others.
 func some(list []string, most int, separator string) string {
 	if len(list) > most {
 		list = append(list[:most:most], "…")

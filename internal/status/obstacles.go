@@ -12,14 +12,14 @@ import (
 	"github.com/xflops/flame-operator/internal/words"
 )
 
-// Obstacle is what kept a component from being looked after.
+// Obstacle is a call that did not succeed and kept a component from being looked after.
 type Obstacle struct {
-	// Component is one of the API's components, or empty for what all of them need.
+	// Component is one of the API's components, or empty for something that all of them need.
 	Component string
-	// Refused says that the API server, or somebody whom it asks, does not do what it
-	// was asked for, and may do it later. Otherwise a call failed.
+	// Refused says that the API server, or somebody whom it asks, refused the call, and
+	// may accept it later. Otherwise the call failed.
 	Refused bool
-	// Err says what was to be done, and what came of it.
+	// Err says what was tried, and what came of it.
 	Err error
 }
 
@@ -30,7 +30,8 @@ func (o Obstacle) reason() string {
 	return flamev1alpha1.ReasonError
 }
 
-// obstacle returns what keeps a component from being looked after, as its health.
+// obstacle returns the first obstacle of a component as its health, and reports whether
+// there is one.
 func (c *computation) obstacle(component string) (podstate.Health, bool) {
 	i := slices.IndexFunc(c.Obstacles, func(o Obstacle) bool { return o.Component == component || o.Component == "" })
 	if i < 0 {
@@ -39,7 +40,7 @@ func (c *computation) obstacle(component string) (podstate.Health, bool) {
 	return podstate.Health{Reason: c.Obstacles[i].reason(), Message: "waits: " + c.tell(c.Obstacles[i])}, true
 }
 
-// first returns the first obstacle of a kind, for those who look at all components.
+// first returns the first obstacle of any component that is, or is not, a refusal.
 func (c *computation) first(refused bool) *Obstacle {
 	for i := range c.Obstacles {
 		if c.Obstacles[i].Refused == refused {
@@ -49,18 +50,19 @@ func (c *computation) first(refused bool) *Obstacle {
 	return nil
 }
 
-// longestObstacle is how much of an obstacle is told, in bytes: conditions and events have
-// no more room.
+// longestObstacle is how much of an obstacle's error is kept, in bytes, since the room in
+// conditions and events is limited.
 const longestObstacle = 700
 
-// tell leaves out the names of executor manager pods, and what is too much.
+// tell returns the text of an obstacle, without the names of executor manager pods and
+// cut to longestObstacle.
 func (c *computation) tell(o Obstacle) string {
 	return words.Cut(c.withoutNames(o.Err.Error()), longestObstacle)
 }
 
-// numbers are what differs between the texts of one failure from try to try: ports,
-// durations, IDs. A text that was written into the status for that alone would wake the
-// next try before its time.
+// numbers matches what differs between the texts of one failure from try to try: ports,
+// durations, IDs. Writing the status for such a difference alone would wake the next try
+// before its time.
 var numbers = regexp.MustCompile(`[0-9a-fA-F-]*[0-9][0-9a-fA-F-]*`)
 
 func sameButNumbers(a, b string) bool {

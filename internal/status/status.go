@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package status turns facts about a cluster into its whole status. It is pure:
-// every status is computed anew from what is, and only the times of transitions
-// come from the status before.
+// Package status turns facts about a cluster into its whole status. The package is pure:
+// every status is computed anew from the facts, and the status before contributes only
+// what cannot be known otherwise, such as the times of transitions.
 //
-// Messages are for users and hold no names of pods, which change while nothing
-// else does and would have the status written again and again.
+// Messages are for users and hold no names of executor manager pods, which change while
+// nothing else does and would have the status written again and again.
 package status
 
 import (
@@ -30,31 +30,31 @@ type Facts struct {
 	Cluster *flamev1alpha1.FlameCluster
 	// SessionManager is the session manager's pod, or nil.
 	SessionManager *podstate.Pod
-	// ExecutorManagerHash is what up-to-date executor managers carry; empty while the
-	// spec is invalid.
+	// ExecutorManagerHash is the hash that up-to-date executor managers carry. It is empty
+	// while the spec is invalid.
 	ExecutorManagerHash string
 	// ExecutorManagers are all executor manager pods.
 	ExecutorManagers []podstate.Pod
-	// ObjectCache is the object cache's StatefulSet, or nil, and ObjectCachePods
-	// its pods. Those that are up to date carry ObjectCacheHash, which is empty
-	// while the spec is invalid.
+	// ObjectCache is the object cache's StatefulSet, or nil, and ObjectCachePods are its
+	// pods. Up-to-date pods carry ObjectCacheHash, which is empty while the spec is
+	// invalid.
 	ObjectCache     *appsv1.StatefulSet
 	ObjectCachePods []podstate.Pod
 	ObjectCacheHash string
-	// Flame is what its session manager said last.
+	// Flame is what the cluster's session manager said last.
 	Flame observation.Latest
-	// Desired is how many executor managers are wanted. It counts for nothing while
-	// the spec is invalid.
+	// Desired is how many executor managers are wanted. The number is ignored while the
+	// spec is invalid.
 	Desired int
 	// Autoscaling is what autoscaling decided, and nil without it.
 	Autoscaling *autoscale.Decision
-	// Invalid says what is wrong with the spec, Missing which object named in it
-	// does not exist.
+	// Invalid says what is wrong with the spec. Missing says which object that the
+	// cluster needs does not exist or belongs to somebody else.
 	Invalid, Missing error
 	// Obstacles are the writes and reads that did not succeed, in the order in which
 	// they were tried.
 	Obstacles []Obstacle
-	// Now is the time of transitions that happen.
+	// Now is the time of transitions that happen in this status.
 	Now time.Time
 }
 
@@ -100,7 +100,8 @@ type computation struct {
 	list             []metav1.Condition
 }
 
-// sessionManagerStart is when the session manager started, zero if it has not.
+// sessionManagerStart returns the time at which the session manager started, and zero if
+// it has not.
 func (c *computation) sessionManagerStart() time.Time {
 	if c.SessionManager == nil {
 		return time.Time{}
@@ -124,8 +125,8 @@ func (c *computation) state() flamev1alpha1.State {
 	}
 }
 
-// message says why the state is what it is: the first condition that is not as it
-// should be, and what was refused or failed though all that is wanted is ready.
+// message explains the state by the first condition that is not True or, if everything
+// that is wanted is ready, by what was refused or failed.
 func (c *computation) message() string {
 	if wrong := c.notTrue(func(r row) bool { return r.first }); len(wrong) > 0 {
 		return wrong[0].Message
@@ -136,8 +137,8 @@ func (c *computation) message() string {
 	return c.find(flamev1alpha1.ConditionReady).Message
 }
 
-// updated is the number of executor managers of the current spec. A spec that
-// cannot run makes no pods to compare with, so the number before stands.
+// updated returns the number of executor managers of the current spec. An invalid spec
+// makes no pods to compare with, so the number before stands.
 func (c *computation) updated() int32 {
 	if c.Invalid != nil {
 		return c.old.ExecutorManager.Updated
@@ -155,8 +156,8 @@ func (c *computation) objectCache() *flamev1alpha1.ObjectCacheStatus {
 	}
 }
 
-// objectCacheIsReady looks at the pods: their StatefulSet counts one that was
-// deleted a moment ago as ready.
+// objectCacheIsReady reports whether enough pods are ready. The pods themselves count,
+// since their StatefulSet counts a pod that was deleted a moment ago as ready.
 func (c *computation) objectCacheIsReady() bool {
 	if c.Cluster.Spec.Suspend || c.ObjectCache == nil || c.objectCacheIsOutdated() {
 		return false
@@ -170,7 +171,7 @@ func (c *computation) objectCacheIsReady() bool {
 	return ready >= *c.Cluster.Spec.ObjectCache.Replicas
 }
 
-// objectCacheIsOutdated reports whether a pod is of another spec than the current one.
+// objectCacheIsOutdated reports whether any pod is of another spec than the current one.
 func (c *computation) objectCacheIsOutdated() bool {
 	return c.ObjectCacheHash != "" && slices.ContainsFunc(c.ObjectCachePods, func(pod podstate.Pod) bool {
 		return pod.Hash != c.ObjectCacheHash
