@@ -55,7 +55,7 @@ func (b *board) follow(ctx context.Context, events watch.Interface, note func(cl
 func (b *board) wake() {
 	select {
 	case b.changed <- struct{}{}:
-	default: // It will look anyway.
+	default: // A wake-up is pending already.
 	}
 }
 
@@ -82,8 +82,8 @@ func (b *board) await(ctx context.Context, what string, atMost time.Duration, sh
 	}
 }
 
-// watch follows what changes from now on. The API server drops those who do not
-// keep up, which on a busy machine is soon; they go on where they were.
+// watch follows the changes from now on. The API server drops watches that do not keep
+// up, which happens soon on a busy machine; a dropped watch goes on where it was.
 func (s *server) watch(ctx context.Context, from cache.WatchFuncWithContext) (watch.Interface, error) {
 	now := &corev1.NamespaceList{}
 	if err := s.client.List(ctx, now); err != nil {
@@ -99,8 +99,9 @@ func (w watcher) WatchWithContext(ctx context.Context, options metav1.ListOption
 	return w(ctx, options)
 }
 
-// podBoard counts executor managers as the API server shows them, whoever made
-// them. It reads their metadata only, so as to take little from those who are measured.
+// podBoard counts executor managers as the API server shows them, whoever made them. The
+// board reads only the metadata of pods, so as to take little from the processes that are
+// measured.
 type podBoard struct {
 	board
 	// fleets are by namespace.

@@ -17,7 +17,7 @@ const (
 	fleetClusters  = 1000
 	fleetExecutors = 3
 	fleetNamespace = "fleet"
-	// atRest is how long it is counted what the operator writes.
+	// atRest is how long the operator's writes at rest are counted.
 	atRest = time.Minute
 )
 

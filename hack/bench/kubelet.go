@@ -18,9 +18,9 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// kubelet says of every pod of Flame's that it runs and is ready, as soon as it
-// sees it, and runs nothing. Readiness gates it sets as well: nothing else can
-// where no Flame answers.
+// kubelet marks every pod of Flame as running and ready as soon as it sees the pod, and
+// runs nothing. The kubelet also sets readiness gates, because nothing else does so where
+// no Flame answers.
 type kubelet struct {
 	client client.Client
 	pods   chan *corev1.Pod

@@ -6,10 +6,10 @@
 //
 //	KUBEBUILDER_ASSETS=FOLDER bench MANAGER
 //
-// It starts at the top of the project, where it finds the CRD. MANAGER is the
-// operator's executable, which runs as a process of its own. What depends on the
-// machine is printed beside its budget and fails nothing; the share of a bare
-// client's rate in the same run does, and so do writes at rest.
+// The working directory is the top of the project, where the CRD lies. MANAGER is the
+// operator's executable, which runs as a process of its own. Figures that depend on the
+// machine are printed beside their budgets and fail nothing. The share of a bare client's
+// rate in the same run can fail the bench, and so can writes at rest.
 package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 		os.Exit(2)
 	}
 	ctrl.SetLogger(logr.Discard())
-	// The servers that it started have to be stopped, too.
+	// The servers that the bench started have to be stopped when it is interrupted, too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, flag.Arg(0), *only)
 	stop()

@@ -25,8 +25,8 @@ type operator struct {
 	exited  chan struct{}
 }
 
-// startOperator starts the manager against an API server. Its log goes to a
-// file in the server's folder.
+// startOperator starts the manager against an API server, with its log in a file in the
+// server's folder.
 func (s *server) startOperator(manager, name string, arguments ...string) (*operator, error) {
 	path := filepath.Join(s.dir, name+".log")
 	log, err := os.Create(path)

@@ -112,7 +112,7 @@ func (s *speed) byUs(ctx context.Context, namespace string) (time.Duration, erro
 	if err != nil {
 		return 0, err
 	}
-	// What goes on at the start of a cluster is not what is measured here.
+	// The work at the start of a cluster is not measured here.
 	if err := sleep(ctx, time.Second); err != nil {
 		return 0, err
 	}

@@ -36,7 +36,7 @@ func (f *fleetOf) start(ctx context.Context) (*operator, []row, error) {
 	}, nil
 }
 
-// changeAll changes what makes no pod differ, in every cluster.
+// changeAll changes, in every cluster, a field that makes no pod differ.
 func (f *fleetOf) changeAll(ctx context.Context) error {
 	f.clusters.mu.Lock()
 	var all []*flamev1alpha1.FlameCluster
@@ -51,7 +51,7 @@ func (f *fleetOf) changeAll(ctx context.Context) error {
 	return f.await(ctx, "are changed", time.Minute, func(c *flamev1alpha1.FlameCluster) bool { return !isAnswered(c) })
 }
 
-// change sets what only a roll of executor managers looks at.
+// change sets a field that only a roll of executor managers reads.
 func (f *fleetOf) change(ctx context.Context, cluster *flamev1alpha1.FlameCluster, surge int32) error {
 	return f.server.edit(ctx, cluster, func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.UpdateStrategy.MaxSurge = intstr.FromInt32(surge)
@@ -85,7 +85,7 @@ func (f *fleetOf) failOver(ctx context.Context, leader *operator) (row, error) {
 	if err := standby.logged(ctx, "ttempting to acquire leader lease", 30*time.Second); err != nil {
 		return row{}, err
 	}
-	// It fills its caches meanwhile.
+	// The other operator fills its caches meanwhile.
 	if err := sleep(ctx, 5*time.Second); err != nil {
 		return row{}, err
 	}
@@ -94,7 +94,7 @@ func (f *fleetOf) failOver(ctx context.Context, leader *operator) (row, error) {
 		return row{}, err
 	}
 	stopped := time.Since(begin)
-	// Changed only now, so that it is the other one that answers.
+	// The clusters change only now, so that the other operator answers.
 	f.clusters.mu.Lock()
 	changed := f.clusters.clusters[name(0)].DeepCopy()
 	f.clusters.mu.Unlock()

@@ -20,10 +20,10 @@ import (
 // csv is a ClusterServiceVersion.
 type csv struct{ *unstructured.Unstructured }
 
-// complete writes what operator-sdk does not: a descriptor for every field of a
-// FlameCluster, with the field's own description in the CRD, the image wherever
-// it has to be named, the place among the releases, and the architectures. It
-// keeps the date of the base, so that making the bundle again changes nothing.
+// complete adds to a bundle what operator-sdk leaves out: a descriptor for every field of
+// a FlameCluster, with the field's own description in the CRD, the image wherever it has
+// to be named, the place among the releases, and the architectures. The date of the base
+// stays, so that making the bundle again changes nothing.
 func complete(all *releases.Releases, basePath, crdPath, image, path string) error {
 	base, err := read(basePath)
 	if err != nil {

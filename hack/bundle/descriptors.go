@@ -40,7 +40,7 @@ var special = map[string][]string{
 	"executorManager.desired":                  {ui + "podCount"},
 	"executorManager.busy":                     {ui + "podCount"},
 	"autoscaling.desiredReplicas":              {ui + "podCount"},
-	// What autoscaling remembers for itself. The console has no way to show a list
+	// The peaks are autoscaling's own memory, and the console has no way to show a list
 	// of objects.
 	"autoscaling.peaks": {ui + "hidden"},
 	"state":             {kubernetes + ".phase"},
@@ -55,7 +55,8 @@ var titles = map[string]string{
 	"maxStarting":         "Executor Managers Starting at Once", "env": "Environment Variables",
 }
 
-// descriptors returns those of every field below a schema, in the order of their paths.
+// descriptors returns the descriptors of every field below a schema, in the order of
+// their paths.
 func descriptors(part, path string, schema map[string]any) []any {
 	var list []any
 	properties, _ := schema["properties"].(map[string]any)

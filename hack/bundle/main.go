@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bundle does for the scripts of hack/ what takes more than a script. It
-// reads config/releases.yaml in the current directory.
+// Command bundle does the work of the scripts in hack/ that takes more than a script. The
+// releases are read from config/releases.yaml in the current directory.
 package main
 
 import (

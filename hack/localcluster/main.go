@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string) error {
 		return errors.New("no command was given")
 	}
 	if args[0] == "node" {
-		// This is what up starts in namespaces of its own; nobody else calls it.
+		// The command up starts this one in namespaces of its own; nobody else calls it.
 		return node.Run(args[1])
 	}
 	cacheDir, err := build.DefaultDir()
@@ -133,7 +133,7 @@ func runBuild(ctx context.Context, cache build.Cache, names []string) error {
 	}
 	sets := build.Sets
 	if len(names) == 1 && names[0] == "all" {
-		// First what the tests wait for that need no cluster.
+		// The assets come first, because tests that need no cluster wait for them.
 		if _, err := cache.Assets(ctx); err != nil {
 			return err
 		}
@@ -157,9 +157,9 @@ func runBuild(ctx context.Context, cache build.Cache, names []string) error {
 	return nil
 }
 
-// findSource returns the top of the project: the folder at or above the
-// current one that has hack/tools. It is empty outside a clone, where a cluster
-// can be looked after but nothing can be built.
+// findSource returns the top of the project: the folder at or above the current one that
+// has hack/tools. The result is empty outside a clone, where a cluster can be looked
+// after but nothing can be built.
 func findSource() string {
 	dir, err := os.Getwd()
 	if err != nil {

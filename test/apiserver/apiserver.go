@@ -28,8 +28,8 @@ import (
 // Config reaches the API server while Run runs the tests.
 var Config *rest.Config
 
-// Run starts the API server, runs the tests of a package and returns their exit
-// code. It is what a TestMain calls.
+// Run starts the API server, runs the tests of a package and returns their exit code. A
+// TestMain calls Run.
 func Run(m *testing.M) int {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		fmt.Fprintln(os.Stderr, "KUBEBUILDER_ASSETS names no folder with kube-apiserver and etcd: run the tests with make test, or build both with cd hack/localcluster && go run . assets")
@@ -46,11 +46,12 @@ func Run(m *testing.M) int {
 	server.ControlPlane.Etcd.Configure().Append("unsafe-no-fsync", "true")
 	// A Service for each cluster of each test takes more addresses than the usual 254.
 	server.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
-	// As on OpenShift: whoever changes the owners of an object has to have the right
-	// to delete it. Nothing here may be kinder than that.
+	// As on OpenShift, changing the owners of an object takes the right to delete it. The
+	// tests' API server may not be more lenient than that.
 	server.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
-	// It has memory enough for as long as it lasts, and a fifth of its time is spent
-	// on collecting it otherwise. This process has read the variable already.
+	// The API server has enough memory for as long as it runs, and would spend a fifth of
+	// its time on collecting garbage otherwise. The test process itself has read the
+	// variable already.
 	if err := os.Setenv("GOGC", "400"); err != nil {
 		fmt.Fprintln(os.Stderr, "have the API server collect less garbage:", err)
 		return 1

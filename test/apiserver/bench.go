@@ -16,13 +16,14 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// Bench is where a package is tested that writes to the API server: a namespace with a
-// cluster that owns what is written.
+// Bench is the place for tests of a package that writes to the API server: a namespace
+// with a cluster that owns what is written.
 type Bench struct {
 	testing.TB
 	// Users is a client whose requests are not noted.
 	Users client.Client
-	// Operators is the operator's client. It has no cache, and Requests notes what it asks.
+	// Operators is the operator's client. The client has no cache, and Requests notes its
+	// requests.
 	Operators client.Client
 	Requests  *Requests
 	Namespace string

@@ -64,8 +64,8 @@ func forward(connection httpstream.Connection, port int32) (net.Conn, error) {
 	return forwardedConn{Stream: data, connection: connection}, nil
 }
 
-// forwardedConn is a stream as a net.Conn. It knows no deadlines and no
-// addresses, which gRPC does without.
+// forwardedConn is a stream as a net.Conn. Deadlines and addresses are missing, since
+// gRPC does without them.
 type forwardedConn struct {
 	httpstream.Stream
 	connection httpstream.Connection

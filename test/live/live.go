@@ -42,15 +42,15 @@ type Kubernetes struct {
 	AssignsUsers bool
 }
 
-// Connect reaches the cluster of KUBECONFIG. Its client knows Kubernetes' own
-// types, FlameClusters and what register adds.
+// Connect reaches the cluster of KUBECONFIG. The client knows Kubernetes' own types,
+// FlameClusters and the types that register adds.
 func Connect(register ...func(*runtime.Scheme) error) (*Kubernetes, error) {
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
 		clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster of KUBECONFIG: %w", err)
 	}
-	// Nobody reads what a client logs.
+	// The logs of clients are discarded, because nobody reads them.
 	ctrl.SetLogger(logr.Discard())
 	// Tests ask often, and the API server guards itself.
 	config.QPS = -1

@@ -42,18 +42,18 @@ const clocks = 3 * time.Second
 // Repeats returns why a task was executed once more, for each execution after its
 // first one. An execution is explained by the one that it repeats:
 //
-//   - That one's executor manager was killed between the two.
-//   - The session manager that handed out that one was not there any more when this
-//     one was handed out. So the task ran when it died; a task that was put back
-//     earlier would have been handed out again by the same one.
-//   - An executor that asks for what it runs already repeats what it got itself, from
-//     a session manager that died since. Any other execution repeats the last one
-//     before it that was no such question.
+//   - The executor manager of the earlier execution was killed between the two.
+//   - The session manager that handed out the earlier execution was gone when the later
+//     one was handed out. So the task ran when that session manager died; a task that was
+//     put back earlier would have been handed out again by the same session manager.
+//   - An executor that asks for the task that it already runs repeats its own execution,
+//     which it got from a session manager that has died since. Any other execution
+//     repeats the last execution before it that did not come from such a question.
 //   - A task that ran when a session manager died was put back by the next one, and
 //     Flame puts it back once more when the node that had it is given up, even if it
 //     has succeeded since.
 //
-// That an execution was on a pod which went in good order explains nothing.
+// An execution on a pod that went in good order explains no repetition.
 func (v Violence) Repeats(executions []Execution) []Cause {
 	var causes []Cause
 	for i := 1; i < len(executions); i++ {

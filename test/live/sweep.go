@@ -37,8 +37,8 @@ var clusterWide = []schema.GroupVersionKind{
 	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRoleBinding"},
 }
 
-// Sweep removes leftovers, and waits until they are gone. It does without the
-// installer, which may not run any more.
+// Sweep removes leftovers without the installer, which may no longer run, and waits until
+// they are gone.
 func (k *Kubernetes) Sweep(l Leftovers) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()

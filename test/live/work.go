@@ -19,9 +19,9 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
 )
 
-// Feed opens a session and keeps some tasks waiting in it, of some milliseconds
-// each, however many are taken away. What it returns ends that, and returns how
-// many tasks there are. While the session manager is away, nothing is added.
+// Feed opens a session and keeps some tasks waiting in it, of some milliseconds each,
+// however many are taken away. The function stop ends this, and returns how many tasks
+// there are. While the session manager is away, nothing is added.
 func (f Flame) Feed(t *testing.T, id string, waiting, milliseconds int) (stop func() int) {
 	t.Helper()
 	f.Session(t, id, waiting, milliseconds)
@@ -30,7 +30,7 @@ func (f Flame) Feed(t *testing.T, id string, waiting, milliseconds int) (stop fu
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			// What does not work now is tried again in a moment.
+			// A refill that fails is tried again in a moment.
 			_ = f.refill(ctx, id, waiting, milliseconds)
 			select {
 			case <-ctx.Done():
@@ -144,8 +144,8 @@ func (f Flame) Places(ctx context.Context, id string) (map[string]int, error) {
 }
 
 // WorksEverywhere waits until every executor manager is connected for good: its
-// containers are ready, its node is Ready, its readiness gate says so, and tasks
-// of a new session run on it. It fails if one is still cut off.
+// containers are ready, its node is Ready, its readiness gate says so, and tasks of a new
+// session run on it. WorksEverywhere fails if an executor manager is still cut off.
 func (c Cluster) WorksEverywhere(t *testing.T, f Flame, session string) {
 	t.Helper()
 	const milliseconds = 300

@@ -28,14 +28,15 @@ type Process struct {
 	name string
 	logs string
 	cmd  *exec.Cmd
-	// ended is closed when it has.
+	// ended is closed when the process has ended.
 	ended chan struct{}
 }
 
-// Start runs a program with env added to the environment. It writes to the log NAME.log.
+// Start runs a program with env added to the environment, and with its output in the log
+// NAME.log.
 //
-// It is told to end when the thread that called Start ends, so that it never
-// outlives the tests: call runtime.LockOSThread first, in TestMain.
+// The program is killed when the thread that called Start ends, so that it never outlives
+// the tests: call runtime.LockOSThread first, in TestMain.
 func (f *Folder) Start(name string, env []string, program string, args ...string) (*Process, error) {
 	log, err := os.OpenFile(filepath.Join(f.Logs, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -73,7 +74,7 @@ func (p *Process) Listens(address string) error {
 	return fmt.Errorf("%s does not listen at %s, see its log in %s", p.name, address, p.logs)
 }
 
-// Stop ends it, and waits until it has.
+// Stop ends the program, and waits until it has ended.
 func (p *Process) Stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -84,7 +85,7 @@ func (p *Process) Stop() {
 	}
 }
 
-// StopAll ends all that were started.
+// StopAll ends all programs that were started.
 func (f *Folder) StopAll() {
 	for _, p := range f.running {
 		p.Stop()

@@ -6,7 +6,7 @@
 //
 //	flame-scorecard flamecluster-runs-tasks
 //
-// It prints a v1alpha3.TestStatus and nothing else.
+// The program prints a v1alpha3.TestStatus and nothing else.
 package main
 
 import "github.com/xflops/flame-operator/test/scorecard/live"

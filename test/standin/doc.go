@@ -1,18 +1,17 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Standin stands in for Flame's three servers and two of its clients, where
-// Flame's own images cannot be pulled. It is one static program that plays the
-// role it is called by (flame-session-manager, flame-executor-manager,
-// flame-object-cache, flmping, flmctl, flmping-service), or the one that its
-// first argument names (session-manager, executor-manager, object-cache, ping,
-// ctl). A test that passes with it must pass with Flame, so it may be harsher
-// than Flame and never kinder.
+// Standin stands in for Flame's three servers and two of its clients, where Flame's own
+// images cannot be pulled. Standin is one static program that plays the role it is called
+// by (flame-session-manager, flame-executor-manager, flame-object-cache, flmping, flmctl,
+// flmping-service), or the one that its first argument names (session-manager,
+// executor-manager, object-cache, ping, ctl). A test that passes with it must pass with
+// Flame, so it may be harsher than Flame and never kinder.
 //
-// What it does was learnt from Flame 0.6.0. With FLAME_BIN_DIR naming a folder
-// of Flame's own binaries, the tests of this package start those instead, at
-// their own pace (root is needed, for a hostname per node): what holds for one
-// has to hold for the other.
+// The stand-in's behaviour was learnt from Flame 0.6.0. With FLAME_BIN_DIR naming a
+// folder of Flame's own binaries, the tests of this package start those instead, at their
+// own pace (root is needed, for a hostname per node): what holds for one has to hold for
+// the other.
 //
 //	fact                                                          test
 //	----                                                          ----

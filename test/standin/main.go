@@ -93,10 +93,10 @@ func (c component) start(ctx context.Context, role string, arguments []string) e
 	return c.run(ctx, file, log)
 }
 
-// deafToTermination makes PID 1 ignore the signals that Flame does not handle,
-// as the kernel does for every program but Go's, whose runtime exits by itself.
-// Any other process dies of them at once. They are caught, not ignored, so that
-// children do not inherit it.
+// deafToTermination makes PID 1 ignore the signals that Flame does not handle, as the
+// kernel does for every program but Go's, whose runtime exits by itself. Any other
+// process dies of these signals at once. The signals are caught, not ignored, so that
+// children do not inherit that.
 func deafToTermination(pid int) {
 	if pid != 1 {
 		return

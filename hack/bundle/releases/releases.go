@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package releases knows what config/releases.yaml says: which versions there
-// are, what each one replaces, and what the catalog's channels hold. It takes
-// values and returns values.
+// Package releases knows what config/releases.yaml says: which versions there are, what
+// each one replaces, and what the catalog's channels hold. The package takes values and
+// returns values.
 package releases
 
 import (
@@ -41,7 +41,8 @@ type Release struct {
 	Digest string `json:"digest,omitempty"`
 }
 
-// Parse reads config/releases.yaml. It refuses what the catalog could not be made from.
+// Parse reads config/releases.yaml, and refuses content from which the catalog could not
+// be made.
 func Parse(data []byte) (*Releases, error) {
 	all := &Releases{}
 	if err := yaml.UnmarshalStrict(data, all); err != nil {
@@ -136,8 +137,8 @@ func (r *Releases) Next(version string) (*Releases, error) {
 // Name is the name of a version's ClusterServiceVersion.
 func (r *Releases) Name(version string) string { return r.Package + ".v" + version }
 
-// SkipRange is what version can replace in one step: every release before it. It
-// has an end, so that a later release never falls into it.
+// SkipRange is the range of releases that version can replace in one step: every release
+// before it. The range has an end, so that a later release never falls into it.
 func (r *Releases) SkipRange(version string) string {
 	if r.Predecessor(version) == "" {
 		return ""

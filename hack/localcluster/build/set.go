@@ -26,8 +26,8 @@ type Set struct {
 	Stamp []string
 }
 
-// KubernetesVersion is the version that hack/tools/kubernetes pins. Its
-// binaries refuse to talk to each other unless it is stamped into them.
+// KubernetesVersion is the version that hack/tools/kubernetes pins. Kubernetes' binaries
+// refuse to talk to each other unless the version is stamped into them.
 const KubernetesVersion = "v1.37.2"
 
 // Names of the sets.

@@ -145,7 +145,7 @@ func (g *Group) Join() error {
 	return nil
 }
 
-// Exists says whether some of the group is there.
+// Exists reports whether any part of the group exists.
 func (g *Group) Exists() bool {
 	return slices.ContainsFunc(g.hierarchies, func(h hierarchy) bool {
 		_, err := os.Stat(filepath.Join(h.mount, g.name))
@@ -170,8 +170,8 @@ func (g *Group) Remove(patience time.Duration) error {
 	}
 }
 
-// removeTree removes a group after those below it. Its files are the
-// kernel's and go with it.
+// removeTree removes a group after the groups below it. A group's files belong to the
+// kernel and go with the group.
 func removeTree(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -12,7 +12,7 @@ import (
 	"github.com/xflops/flame-operator/hack/localcluster/node"
 )
 
-// Down takes the cluster down. It is no error if there is none.
+// Down takes the cluster down. A missing cluster is no error.
 func (c *Cluster) Down(ctx context.Context) error {
 	if err := requireRoot(); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return nil
 }
 
-// clean removes all of a cluster, in whatever state it is, and says whether there was any.
+// clean removes all of a cluster, whatever its state, and reports whether there was one.
 func (c *Cluster) clean(ctx context.Context) (found bool, err error) {
 	r, err := c.read()
 	if err != nil {

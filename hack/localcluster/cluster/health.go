@@ -98,8 +98,8 @@ func (c *Cluster) logOf(component string) string {
 	return filepath.Join(c.dir, node.LogDir, component+".log")
 }
 
-// wait calls check until it returns nil, and says every few seconds what it
-// waits for. It fails with check's last word after patience, or when the node dies.
+// wait calls check until it returns nil, and says every few seconds what it waits for.
+// After patience, or when the node dies, wait fails with check's last error.
 func (c *Cluster) wait(ctx context.Context, process node.Process, what string, patience time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

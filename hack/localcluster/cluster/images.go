@@ -69,7 +69,7 @@ func (c *Cluster) ownImage(tag, source, path string) (string, error) {
 		Architecture: runtime.GOARCH,
 	}
 	if tag == images.BusyBox {
-		// What the provisioner's helper calls by name.
+		// The provisioner's helper calls these by name.
 		for _, applet := range []string{"sh", "mkdir", "rm"} {
 			spec.Entries = append(spec.Entries, archive.Entry{
 				Path: "/bin/" + applet, Mode: fs.ModeSymlink | 0o777, Target: path,

@@ -19,8 +19,8 @@ import (
 	"github.com/xflops/flame-operator/hack/localcluster/setup"
 )
 
-// Up brings the cluster up. One that is up and well is left alone, one that is
-// not gets a moment to recover by itself, and is made anew if it does not.
+// Up brings the cluster up. A cluster that is up and well is left alone. A cluster that
+// is not well gets a moment to recover by itself, and is made anew if it does not.
 func (c *Cluster) Up(ctx context.Context) error {
 	if err := requireRoot(); err != nil {
 		return err
@@ -57,8 +57,8 @@ func (c *Cluster) Up(ctx context.Context) error {
 	return nil
 }
 
-// keep returns true if there is a cluster that can stay. What is left of one
-// that cannot is removed.
+// keep reports whether there is a cluster that can stay. The remains of a cluster that
+// cannot stay are removed.
 func (c *Cluster) keep(ctx context.Context) (bool, error) {
 	r, err := c.read()
 	if err != nil {

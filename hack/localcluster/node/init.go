@@ -14,8 +14,8 @@ import (
 	"github.com/xflops/flame-operator/hack/localcluster/cgroup"
 )
 
-// Run is the node: process 1 of its namespaces. It returns when it is told to
-// stop or cannot start; either way the kernel ends what it started.
+// Run is the node: process 1 of its namespaces. Run returns when it is told to stop or
+// cannot start; either way the kernel ends what Run started.
 func Run(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

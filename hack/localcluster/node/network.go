@@ -94,7 +94,7 @@ func configureNetwork(ctx context.Context, spec Spec) error {
 	if err := netlink.RouteAdd(&netlink.Route{Gw: spec.HostAddress.Addr().AsSlice()}); err != nil {
 		return fmt.Errorf("add the default route: %w", err)
 	}
-	// This is the node's own setting; the host's stays as it is.
+	// The setting is the node's own; the host's stays as it is.
 	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
 }
 

@@ -24,7 +24,7 @@ type Process struct {
 	Boot    string `json:"boot"`
 }
 
-// Start starts the node of the cluster in dir. It goes on when the caller ends.
+// Start starts the node of the cluster in dir. The node goes on when the caller ends.
 func Start(dir string) (Process, error) {
 	log, err := os.OpenFile(filepath.Join(dir, LogDir, "node.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -48,7 +48,8 @@ func Start(dir string) (Process, error) {
 	if err := cmd.Start(); err != nil {
 		return Process{}, fmt.Errorf("start the node in namespaces of its own: %w", err)
 	}
-	// Whether it has ended is asked of the kernel; this only keeps it from staying as a zombie.
+	// The wait only keeps the process from staying as a zombie. Alive asks the kernel
+	// whether the process has ended.
 	go func() { _ = cmd.Wait() }()
 	return identify(cmd.Process.Pid)
 }
@@ -65,7 +66,7 @@ func environment() []string {
 	return env
 }
 
-// Alive says whether the process is there.
+// Alive reports whether the process exists.
 func (p Process) Alive() bool {
 	if p.PID <= 0 {
 		return false

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Pause holds the namespaces of a pod. It is process 1 of a pod that shares
-// its process namespace, so it reaps whatever is orphaned there.
+// Pause holds the namespaces of a pod. In a pod that shares its process namespace, pause
+// is process 1 and reaps whatever is orphaned there.
 package main
 
 import (

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package setup says what a cluster consists of: its processes, their
-// certificates and configuration files, and the objects applied to it. It
-// takes values and returns values.
+// Package setup says what a cluster consists of: its processes, their certificates and
+// configuration files, and the objects applied to it. The package takes values and
+// returns values.
 package setup
 
 import (

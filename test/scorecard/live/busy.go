@@ -69,10 +69,10 @@ func (c *cluster) allWork(ctx context.Context, w *work, executors verdict.Pods) 
 	})
 }
 
-// areReplaced waits until no executor manager that there was exists any more, and as
-// many others do, while tasks are left all the time. One goes after the other, and
-// where the operator is late for the moment to end one's work, that takes half a
-// minute more.
+// areReplaced waits until no executor manager that there was exists any more, and as many
+// others do, while tasks are left all the time. The executor managers go one after the
+// other, and each takes half a minute more if the operator misses the moment to end its
+// work.
 func (c *cluster) areReplaced(ctx context.Context, w *work, before verdict.Pods) error {
 	return c.eventually(ctx, "every executor manager is replaced while tasks wait", 2*c.patience.step, func(ctx context.Context) error {
 		pods, err := c.pods(ctx)
@@ -108,7 +108,7 @@ func (c *cluster) lostNothing(ctx context.Context, w *work, before, after verdic
 	return nil
 }
 
-// What the cluster of autoscales may grow to, and how long it waits before it shrinks.
+// The size to which the cluster of autoscales may grow, and the delay before it shrinks.
 const (
 	autoscaledMost  = 3
 	autoscaledDelay = 5 // seconds

@@ -17,8 +17,8 @@ import (
 // oneLook is how long a look may take before it counts as failed.
 const oneLook = 10 * time.Second
 
-// eventually repeats check until it returns nil. What it waited for in vain is
-// the operator's failure, unless the test was told to stop or may not look.
+// eventually repeats check until it returns nil. Waiting in vain counts as the operator's
+// failure, unless the test was told to stop or may not look.
 func (t *trial) eventually(ctx context.Context, what string, atMost time.Duration, check func(ctx context.Context) error) error {
 	within, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()

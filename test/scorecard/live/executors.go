@@ -115,7 +115,7 @@ func (t *trial) heals(ctx context.Context) error {
 	return c.sessionManagerUntouched(ctx, before.sessionManager)
 }
 
-// What the executor managers of another template are given.
+// The annotation and the variable of the executor managers of another template.
 const (
 	rolledAnnotation = "flame.xflops.io/scorecard-rolled"
 	rolledVariable   = "SCORECARD_ROLLED"

@@ -16,7 +16,8 @@ import (
 	"github.com/xflops/flame-operator/test/scorecard/report"
 )
 
-// application is one that every Flame cluster has. Its tasks tell where they ran.
+// application is an application that every Flame cluster has, and whose tasks tell where
+// they ran.
 const application = "flmping"
 
 // frontend speaks with a session manager as a client of Flame does.

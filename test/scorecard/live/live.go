@@ -4,10 +4,10 @@
 // Package live holds the tests of the scorecard that need a cluster and the
 // operator on it.
 //
-// Each has a FlameCluster of its own in the namespace of the scorecard, made from
-// the example in the bundle, so that it runs the images that a user would, and
-// removes it when it ends. They run side by side and know nothing of each other.
-// A new one is a function of a trial, a line in Tests, and an entry in
+// Each test has a FlameCluster of its own in the namespace of the scorecard, made from
+// the example in the bundle, so that the cluster runs the images that a user would, and
+// removes the cluster when the test ends. The tests run side by side and know nothing of
+// each other. A new test is a function of a trial, a line in Tests, and an entry in
 // config/scorecard.
 package live
 
@@ -24,9 +24,9 @@ import (
 	"github.com/xflops/flame-operator/test/scorecard/runner"
 )
 
-// Suite is all live tests. Its times fit into the ten minutes that
-// operator-sdk scorecard should be given, and into the 30 s that Kubernetes waits
-// for a pod to end.
+// Suite returns all live tests. The time limits fit into the ten minutes that
+// operator-sdk scorecard should be given, and into the 30 s that Kubernetes waits for a
+// pod to end.
 func Suite() runner.Suite {
 	return runner.Suite{Tests: tests(inPod), Limit: 5 * time.Minute, Grace: 20 * time.Second}
 }

@@ -56,7 +56,7 @@ type trial struct {
 	// example is what the bundle shows to users who make their first cluster.
 	example  *flamev1alpha1.FlameCluster
 	patience patience
-	// clusters are those that it made.
+	// clusters are the clusters that the trial made.
 	clusters []*cluster
 }
 
@@ -103,8 +103,8 @@ func (w warnings) HandleWarningHeader(_ int, _ string, text string) {
 // cleanupTime is less than the suite's Grace.
 const cleanupTime = 15 * time.Second
 
-// cleanUp removes what the trial made, also when its own time is over. What it
-// cannot remove it names, since the result is about something else.
+// cleanUp removes what the trial made, even when the trial's time is over. Objects that
+// cannot be removed are only named, since the result is about something else.
 func (t *trial) cleanUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()

@@ -42,8 +42,7 @@ func (c *cluster) begin(ctx context.Context, flame *frontend) (*work, error) {
 	return w, nil
 }
 
-// topUp adds tasks until as many wait as should. It returns the session as it was
-// before that.
+// topUp adds tasks until as many wait as should, and returns the session as it was before.
 func (w *work) topUp(ctx context.Context) (*flamev1.SessionStatus, error) {
 	session, err := w.flame.GetSession(ctx, &flamev1.GetSessionRequest{SessionId: w.session})
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Log is what a test says while it runs, each line with the seconds since its
-// start. It may be used by several at once.
+// Log is what a test says while it runs, each line with the seconds since the test's
+// start. Several goroutines may use a Log at once.
 type Log struct {
 	start time.Time
 	mu    sync.Mutex

@@ -44,9 +44,9 @@ type Suite struct {
 	Grace time.Duration
 }
 
-// Main runs the test that the command line names. It prints one
-// v1alpha3.TestStatus on standard output, nothing on standard error, and leaves
-// the exit code at 0: the state is in the document.
+// Main runs the test that the command line names. Main prints one v1alpha3.TestStatus on
+// standard output and nothing on standard error, and leaves the exit code at 0: the state
+// is in the document.
 func (s Suite) Main() {
 	if name, found := os.LookupEnv(insideVariable); found {
 		if err := s.inside(name); err != nil {

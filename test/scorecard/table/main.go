@@ -5,9 +5,9 @@
 //
 //	go run ./table EXPECTED RESULT
 //
-// EXPECTED is the list of the tests, RESULT their results, both as operator-sdk
-// prints them with --output json. It fails unless every test passed with nothing
-// to suggest.
+// EXPECTED is the list of the tests, RESULT their results, both as operator-sdk prints
+// them with --output json. The command fails unless every test passed with nothing to
+// suggest.
 package main
 
 import (

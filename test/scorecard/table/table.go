@@ -15,9 +15,9 @@ import (
 	"github.com/xflops/flame-operator/test/scorecard/report"
 )
 
-// table returns one line for each expected test and, below, all that is known of
-// those that are not clean. It is true if all are: they passed, with no error and
-// nothing to suggest.
+// table returns one line for each expected test and, below, all that is known of the
+// tests that are not clean. The bool reports whether all are clean: passed, with no error
+// and nothing to suggest.
 func table(expected, results []v1alpha3.Test) (string, bool) {
 	var out, details strings.Builder
 	lines := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)

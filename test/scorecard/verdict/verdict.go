@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package verdict says from what was seen whether the operator did what it
-// should, in a user's words. It looks at values only.
+// Package verdict says from what was seen whether the operator did what it should, in a
+// user's words. The package looks at values only.
 package verdict
 
 import (

@@ -27,7 +27,7 @@ import (
 
 const usage = "usage: flmctl [--config FILE] list -a|-e|-n|-s"
 
-// Run prints one list. It takes its endpoint from the file alone.
+// Run prints one list, and takes its endpoint from the file alone.
 func Run(ctx context.Context, arguments []string, out io.Writer) error {
 	flags := flag.NewFlagSet("flmctl", flag.ContinueOnError)
 	path := flags.String("config", "", "the client configuration, by default "+config.DefaultClientPath)

@@ -29,9 +29,9 @@ import (
 // patience is longer than any kernel tries to connect: only TCP itself gives up.
 const patience = time.Hour
 
-// channel is the one connection to the session manager's backend. It connects
-// when a call needs it, waits as long as TCP does, and neither retries by itself
-// nor looks after a connection that is silent.
+// channel is the one connection to the session manager's backend. A channel connects when
+// a call needs it, waits as long as TCP does, and neither retries by itself nor looks
+// after a connection that is silent.
 type channel struct {
 	target  string
 	options []grpc.DialOption

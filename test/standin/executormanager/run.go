@@ -31,8 +31,8 @@ type manager struct {
 	executors map[string]*executor
 }
 
-// Run is the executor manager. It returns only if it could not start: once
-// connected it never ends by itself.
+// Run is the executor manager. Run returns only if it could not start: once connected,
+// the executor manager never ends by itself.
 func Run(ctx context.Context, file *config.File, log *journal.Log) error {
 	log.Infof("", "flame-executor-manager is starting ...")
 	if err := os.MkdirAll("/tmp/flame/shim", 0o755); err != nil {
@@ -83,7 +83,7 @@ func (m *manager) reported() []*flamev1.Executor {
 	return list
 }
 
-// update starts an executor that is new, in whatever state it comes. One that is
+// update starts an executor that is new, in whatever state it comes. An executor that is
 // known goes its own way; Released only takes it out of the list.
 func (m *manager) update(sent *flamev1.Executor) {
 	m.mu.Lock()

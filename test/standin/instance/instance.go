@@ -1,10 +1,9 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package instance is the process that runs an application's tasks, a child of
-// an executor manager, and the executor manager's end of the socket between
-// them. What they speak is the stand-in's own: a JSON value for each task and
-// one for its result.
+// Package instance is the process that runs an application's tasks, a child of an
+// executor manager, and the executor manager's end of the socket between them. The
+// protocol is the stand-in's own: a JSON value for each task and one for its result.
 package instance
 
 import (

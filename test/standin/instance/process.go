@@ -147,7 +147,7 @@ func (p *Process) Invoke(call Call) (*Answer, error) {
 	return &answer, nil
 }
 
-// Alive says whether the instance still holds its end of the socket.
+// Alive reports whether the instance still holds its end of the socket.
 func (p *Process) Alive() bool {
 	return p.command != nil && syscall.Kill(p.command.Process.Pid, 0) == nil
 }

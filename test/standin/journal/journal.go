@@ -35,7 +35,7 @@ var levels = map[string]Level{"off": Off, "error": Error, "warn": Warn, "info": 
 
 var levelNames = [...]string{"", "ERROR", " WARN", " INFO", "DEBUG", "TRACE"}
 
-// Log is where one component's lines go. It is safe for concurrent use.
+// Log takes one component's lines, and is safe for concurrent use.
 type Log struct {
 	mu      sync.Mutex
 	out     io.Writer

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Flame Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package objectcache stands in for flame-object-cache as far as an operator
-// sees it: where it listens, what it reads at the start and what ends it. It
-// serves no objects.
+// Package objectcache stands in for flame-object-cache as far as an operator sees it:
+// where it listens, what it reads at the start and what ends it. The stand-in serves no
+// objects.
 package objectcache
 
 import (
@@ -26,7 +26,7 @@ import (
 
 const defaultPort = 9090
 
-// Run is the object cache. It listens on the address of the interface that the
+// Run is the object cache. The cache listens on the address of the interface that the
 // configuration names, never on all, so nothing answers on localhost.
 func Run(ctx context.Context, file *config.File, log *journal.Log) error {
 	cache := file.Cache

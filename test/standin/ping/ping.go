@@ -37,7 +37,7 @@ type options struct {
 	input      []byte
 }
 
-// Run is the client. It waits for executors without limit, and unlike flmping it
+// Run is the client. The client waits for executors without limit and, unlike flmping,
 // fails if a task did.
 func Run(ctx context.Context, arguments []string, out io.Writer) error {
 	o, err := parse(arguments)

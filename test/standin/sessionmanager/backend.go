@@ -164,7 +164,7 @@ func (w *watch) receive() string {
 	}
 }
 
-// start begins to send the node its executors. It must have registered before.
+// start begins to send the node its executors. The node must have registered before.
 func (w *watch) start(name string) bool {
 	var c *connection
 	_ = w.state.do(func() error {

@@ -25,9 +25,9 @@ const (
 	closed
 )
 
-// connection is what stays of a node's streams: the queue outlives them, and so
-// does the reader of a stream that has ended. It takes the next executor out of
-// the queue before it notices, so the first one after a reconnect is lost.
+// connection is what stays of a node's streams: the queue outlives them, and so does the
+// reader of a stream that has ended. Such a reader takes the next executor out of the
+// queue before it notices the end, so the first executor after a reconnect is lost.
 type connection struct {
 	queue chan *flamev1.Executor
 	state connectionState

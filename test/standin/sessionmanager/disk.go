@@ -29,9 +29,9 @@ func openFilesystem(root string) (store, error) {
 	return disk{root}, nil
 }
 
-// openSQLite keeps SQLite's rules about places: the path is relative to the
-// working directory, its parent must exist, and the migrations must lie in the
-// working directory. What it makes there is a directory of files.
+// openSQLite keeps SQLite's rules about places: the path is relative to the working
+// directory, its parent must exist, and the migrations must lie in the working directory.
+// The stand-in makes a directory of files there.
 func openSQLite(uri string) (store, error) {
 	path, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(uri, "sqlite://"), "sqlite:"), "?")
 	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -92,7 +92,7 @@ func (d disk) deleteApplication(name string) error {
 	return os.RemoveAll(filepath.Join(d.root, "applications", name))
 }
 
-// load reads everything. What cannot be read is skipped in silence.
+// load reads everything, and skips in silence what cannot be read.
 func (d disk) load(into *State) error {
 	for _, path := range d.metadata("applications", "*") {
 		if app := new(application); read(path, app) {

@@ -27,8 +27,8 @@ const (
 	retryLimitReached = 1002
 )
 
-// createExecutor puts a Void executor of the session's size on a node. It
-// belongs to no session: whoever needs it most gets it.
+// createExecutor puts a Void executor of the session's size on a node. The executor
+// belongs to no session: the session that needs it most gets it.
 func (s *State) createExecutor(on *node, ssn *session) error {
 	e := &executor{ID: newID(), Node: on.Name, Resreq: ssn.Resreq, State: void, woken: make(chan struct{})}
 	s.executors[e.ID] = e

@@ -12,9 +12,9 @@ import (
 // registerNode makes a node Ready and sends it the executors that it should
 // have, with those that it has and should not have as Released.
 //
-// An executor that the node did not report is released, if it is idle. One in
-// another state cannot be, and goes to the node as it is: a Bound one without
-// an instance, which the node then spins on.
+// An executor that the node did not report is released, if it is idle. An executor in
+// another state cannot be released, and goes to the node as it is: a Bound one without an
+// instance, for example, on which the node then spins.
 func (s *State) registerNode(reported *node, executors []*flamev1.Executor) error {
 	s.log.Infof("apiserver::backend", "Registering node <%s> with %d executors", reported.Name, len(executors))
 	if known := s.nodes[reported.Name]; known != nil {

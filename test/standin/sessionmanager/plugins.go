@@ -56,8 +56,8 @@ func (c *cycle) all(f func(plugin) bool) bool {
 	return true
 }
 
-// underused says whether a session should get more. If no plugin has an opinion
-// it should not.
+// underused reports whether a session should get more. If no plugin has an opinion, the
+// session should not.
 func (c *cycle) underused(ssn *session) bool {
 	for _, p := range c.plugins {
 		if o := p.underused(ssn); o != none {

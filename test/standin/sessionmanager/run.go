@@ -19,9 +19,9 @@ import (
 	"github.com/xflops/flame-operator/test/standin/journal"
 )
 
-// Run is the session manager. It returns an error only before it has started:
-// what ends it later, be it an unknown policy or a port in use, is logged, and
-// the process ends with success.
+// Run is the session manager. Run returns an error only before it has started: whatever
+// ends it later, be it an unknown policy or a port in use, is logged, and the process
+// ends with success.
 func Run(ctx context.Context, file *config.File, log *journal.Log) error {
 	log.Infof("", "flame-session-manager is starting ...")
 	state, err := Open(file.Cluster, log)

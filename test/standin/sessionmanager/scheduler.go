@@ -17,7 +17,7 @@ import (
 // VersionVariable names the version of Flame whose policies and batches count.
 const VersionVariable = "STANDIN_FLAME_VERSION"
 
-// flame060 says whether to be 0.6.0, which is what a missing version means.
+// flame060 reports whether to behave like Flame 0.6.0, which is what a missing version means.
 func flame060() bool {
 	version := strings.TrimPrefix(os.Getenv(VersionVariable), "v")
 	return version == "" || version == "0.6.0"
@@ -130,9 +130,9 @@ func (c *cycle) dispatch() error {
 	return nil
 }
 
-// allocate makes executors, on any node in any state that has room by its own
-// word. One that is Void or Unbinding already counts for the session that needs
-// one most, so a Void one on a dead node starves it.
+// allocate makes executors, on any node in any state that has room by its own word. A
+// Void or Unbinding executor already counts for the session that needs one most, so a
+// Void executor on a dead node starves that session.
 func (c *cycle) allocate() error {
 	sessions := c.ready()
 	coming := append(c.inState(void), c.inState(unbinding)...)
@@ -236,8 +236,8 @@ func (c *cycle) atLimit(ssn *session) bool {
 	return count >= *ssn.MaxInstances
 }
 
-// suits says whether an executor that is there may serve a session: any may in
-// 0.6.0, one of the same size in later versions.
+// suits reports whether an existing executor may serve a session: any may in 0.6.0, one
+// of the same size in later versions.
 func suits(e *executor, ssn *session) bool {
 	return flame060() || e.Resreq == ssn.Resreq
 }

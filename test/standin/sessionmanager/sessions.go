@@ -61,7 +61,7 @@ func (s *State) openSession(id string, spec *flamev1.SessionSpec) (*session, err
 	return ssn, nil
 }
 
-// closeSession cancels what is pending. Its executors leave at once.
+// closeSession cancels the pending tasks of a session. The session's executors leave at once.
 func (s *State) closeSession(id string) (*session, error) {
 	ssn := s.sessions[id]
 	if ssn == nil {
@@ -115,8 +115,8 @@ func (s *State) deleteSession(id string) (*session, error) {
 	return ssn, nil
 }
 
-// evict forgets the oldest closed sessions while there are too many. They stay
-// in the storage, where nothing reaches them before the next restart.
+// evict forgets the oldest closed sessions while there are too many. Forgotten sessions
+// stay in the storage, where nothing reaches them before the next restart.
 func (s *State) evict() {
 	if s.cluster.MaxSessions == nil {
 		return

@@ -12,9 +12,8 @@ import (
 	"github.com/xflops/flame-operator/test/standin/journal"
 )
 
-// State is all that the session manager knows. One lock guards it; what it has
-// to send to nodes is sent after the lock is given back, since a full queue
-// makes the sender wait.
+// State is all that the session manager knows. One lock guards the state. Messages to
+// nodes are sent after the lock is given back, since a full queue makes the sender wait.
 type State struct {
 	mu           sync.Mutex
 	log          *journal.Log

@@ -12,7 +12,7 @@ import (
 // store keeps what survives a restart. Errors of a save end in the caller's
 // RPC, as in Flame.
 type store interface {
-	// durable says whether anything is kept at all.
+	// durable reports whether anything is kept at all.
 	durable() bool
 	saveSession(*session) error
 	deleteSession(id string) error
