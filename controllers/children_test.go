@@ -196,7 +196,7 @@ func TestNothingIsLostWhenACallFails(t *testing.T) {
 	}
 }
 
-// survives lets one request fail and looks what becomes of a cluster.
+// survives lets one request fail and checks what becomes of a cluster.
 func (h *harness) survives(requests *requests, failing int) {
 	requests.fail = func(request *http.Request) *http.Response {
 		if request.Method == http.MethodGet && !requests.reads || len(requests.list) != failing {

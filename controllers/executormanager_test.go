@@ -37,7 +37,7 @@ func TestALaggingCacheNeverMakesAPodTooMany(t *testing.T) {
 	h.settle(cluster)
 	h.cache.lags = true
 	for _, wanted := range []int32{3, 5, 2, 4} {
-		h.now = h.now.Add(time.Minute) // Flame has seen those that run.
+		h.now = h.now.Add(time.Minute) // Flame has seen the pods that run.
 		most := max(int(wanted), len(h.executors()))
 		h.edit(cluster, replicas(wanted))
 		live := 0
@@ -120,8 +120,8 @@ func TestFailedExecutorManagersAreReplacedSlowerAndSlower(t *testing.T) {
 	assert.Contains(t, cluster.Status.Message, "ended with exit code 1")
 }
 
-// A sidecar that runs on keeps the phase of a pod Running, and would have the time that
-// an executor manager gets to end its tasks.
+// A sidecar that runs on keeps the phase of a pod Running, and would go on for the whole
+// time that an executor manager gets to end its tasks.
 func TestAnExecutorManagerThatEndsBesideASidecarIsReplaced(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)

@@ -24,24 +24,25 @@ type fakeFlame struct {
 	h *harness
 
 	mu sync.Mutex
-	// silent lets it say nothing, and err is why it says no more.
+	// silent keeps Flame from saying anything, and err is why Flame says no more.
 	silent bool
 	err    error
-	// cordoned nodes are not listed, ghosts are, although they have no pod.
+	// cordoned nodes are not listed. ghosts are listed although they have no pod.
 	cordoned map[string]bool
 	ghosts   []observation.Node
-	// states are those of nodes that are not Ready.
+	// states are the states of the nodes that are not Ready.
 	states    map[string]observation.NodeState
 	sessions  []observation.Session
 	executors []observation.Executor
-	// lost are the tasks that sessions have lost, and lostAt is when that was told.
+	// lost are the tasks that sessions have lost, and lostAt is the time at which Flame
+	// said so.
 	lost   map[string][]int64
 	lostAt time.Time
-	// quiet is how long before now it was asked first.
+	// quiet is how long ago Flame was first asked.
 	quiet time.Duration
 	// takes is how long each call takes.
 	takes time.Duration
-	// calls are what it was asked to do.
+	// calls are the actions that Flame was asked for.
 	calls []string
 }
 
@@ -57,7 +58,7 @@ func (f *fakeFlame) Wake(types.NamespacedName) {}
 
 func (f *fakeFlame) SetInterval(types.NamespacedName, time.Duration) {}
 
-// Latest is what two observations in a row showed, and two answers about lost tasks.
+// Latest returns what two observations in a row showed, and two answers about lost tasks.
 func (f *fakeFlame) Latest(name types.NamespacedName) observation.Latest {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +103,7 @@ func (f *fakeFlame) note(verb, object string) error {
 	return nil
 }
 
-// asked returns what it was asked to do since the last call.
+// asked returns the actions that Flame was asked for since the last call.
 func (f *fakeFlame) asked() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,7 +112,7 @@ func (f *fakeFlame) asked() []string {
 	return calls
 }
 
-// Do notes what it is asked for, in the words of the tests.
+// Do notes the action, in the words of the tests.
 func (f *fakeFlame) Do(ctx context.Context, _ types.NamespacedName, a action.Action) error {
 	if err := ctx.Err(); err != nil {
 		return err

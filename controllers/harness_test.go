@@ -35,14 +35,14 @@ func TestMain(m *testing.M) {
 	os.Exit(apiserver.Run(m))
 }
 
-// harness drives a reconciler by hand against a real API server. Nothing runs
-// the pods: tests say how they fare.
+// harness drives a reconciler by hand against a real API server. Nothing runs the pods:
+// tests decide how the pods fare.
 type harness struct {
 	*testing.T
-	// live is the test's own client, whose requests count for nothing.
+	// live is the test's own client, whose requests are not counted.
 	live     client.Client
 	requests *requests
-	// looks are what the operator asks the API server itself, past its cache.
+	// looks are the operator's reads from the API server, past its cache.
 	looks      *requests
 	operators  client.Reader
 	cache      *cachedClient
@@ -207,7 +207,7 @@ func (h *harness) sessionManager(cluster *flamev1alpha1.FlameCluster) *corev1.Po
 type requests struct {
 	mu   sync.Mutex
 	list []string
-	// reads has requests that change nothing noted too.
+	// reads has requests that change nothing noted, too.
 	reads bool
 	// fail returns what to answer instead of asking the API server, or nil.
 	fail func(*http.Request) *http.Response
@@ -245,15 +245,15 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-// cachedClient reads pods as from the operator's cache: by owner, trimmed, and only
-// those that carry its label. While it lags it shows them as they were.
+// cachedClient reads pods as from the operator's cache: by owner, trimmed, and only those
+// that carry its label. While the cache lags it shows the pods as they were.
 type cachedClient struct {
 	client.Client
 	lags bool
 	pods []corev1.Pod
 }
 
-// catchUp has the cache show what is.
+// catchUp has the cache show the pods as they are.
 func (c *cachedClient) catchUp(ctx context.Context) error {
 	list := &corev1.PodList{}
 	if err := c.Client.List(ctx, list, client.MatchingLabels{flamev1alpha1.LabelManagedBy: naming.ManagedBy}); err != nil {

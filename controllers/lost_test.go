@@ -19,7 +19,7 @@ import (
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
-// losses are the events so far that tell of lost tasks.
+// losses returns the events so far that tell of lost tasks.
 func (h *harness) losses() []string {
 	var losses []string
 	for {
@@ -34,7 +34,7 @@ func (h *harness) losses() []string {
 	}
 }
 
-// loses lets Flame say now that session s lacks tasks.
+// loses has Flame say now that session s lacks tasks.
 func (h *harness) loses(tasks ...int64) {
 	h.flame.mu.Lock()
 	defer h.flame.mu.Unlock()
@@ -73,7 +73,7 @@ func TestLostTasksAreReportedOnceAndUntilTheSessionManagerIsReplaced(t *testing.
 	h.settle(cluster)
 	assert.Equal(t, before, h.requests.writes(), "a new operator has nothing to add")
 
-	// What the documentation says to do.
+	// The documentation says to do so.
 	old, pods := h.sessionManager(cluster).UID, uids(h.executors())
 	h.now = h.now.Add(time.Minute)
 	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {

@@ -43,7 +43,7 @@ func TestWatchNamespaces(t *testing.T) {
 	}
 }
 
-// shippedRights are those that the operator has in its target namespaces.
+// shippedRights are the rights that the operator has in its target namespaces.
 func shippedRights(t *testing.T) []rbacv1.PolicyRule {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
@@ -121,7 +121,8 @@ func TestTargetNamespaces(t *testing.T) {
 	}
 }
 
-// startOperatorAs returns what stops the operator, which the end of the test does otherwise.
+// startOperatorAs returns a function that stops the operator, which the end of the test
+// does otherwise.
 func startOperatorAs(t *testing.T, config *rest.Config, namespaces []string) (stop func()) {
 	t.Helper()
 	skipNames := true // Controllers of several managers in one process share a name.

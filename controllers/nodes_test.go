@@ -82,7 +82,7 @@ func TestPodThatWasSeenToEndIsProofAfterItIsGone(t *testing.T) {
 	cluster := h.create(clusters.Minimal)
 	h.settle(cluster)
 	pod := h.executors()[0]
-	h.ghost(pod.Name, observation.Ready) // What a new session manager remembers.
+	h.ghost(pod.Name, observation.Ready) // A new session manager remembers the node.
 	h.setStatus(&pod, failedStatus(flamev1alpha1.ComponentExecutorManager, h.now))
 	_, err := h.step(cluster)
 	require.NoError(t, err)
@@ -115,13 +115,13 @@ func TestDrainGoesOnWhenItsPodIsForceDeletedAndNoneBeginsThen(t *testing.T) {
 				_, err := h.step(cluster)
 				require.NoError(t, err)
 				require.NoError(t, h.live.Get(t.Context(), client.ObjectKeyFromObject(&pod), &pod))
-				h.now = podstate.Of(&pod, "").DeletedAt.Add(10*time.Minute + 2*time.Second) // Later than all before, and soon halted.
+				h.now = podstate.Of(&pod, "").DeletedAt.Add(10*time.Minute + 2*time.Second) // Later than all before, and shortly before a halt.
 			}
 			h.flame.sessions = []observation.Session{{ID: "s", Open: true, Pending: 5, Running: 1}}
 			h.flame.executors = []observation.Executor{{ID: "1", Node: pod.Name, State: observation.Bound, Session: "s"}}
 			require.NoError(t, h.live.Delete(t.Context(), &pod, client.GracePeriodSeconds(0)))
 			challenged := []string{"challenge " + pod.Name}
-			for range 2 { // The first pass finds it absent.
+			for range 2 { // The first pass finds the pod absent.
 				_, err := h.step(cluster)
 				require.NoError(t, err)
 				require.Equal(t, challenged, h.flame.asked())
@@ -174,7 +174,8 @@ func TestAnEventSaysWhyAnExecutorManagerThatRunsIsReplaced(t *testing.T) {
 	assert.NotEqual(t, pod, h.executors()[0].Name)
 }
 
-// givenUp are the events since the last call that tell of pods that were given up, without the time.
+// givenUp returns the events since the last call that tell of pods that were given up,
+// without the time.
 func (h *harness) givenUp() []string {
 	var list []string
 	for _, event := range h.events() {
@@ -262,8 +263,8 @@ func TestAutoscalingFollowsTheLoadAndKeepsItsDecisionWhileFlameIsSilent(t *testi
 	assert.Empty(t, h.executors())
 }
 
-// bind gives a pod a node: the API server waits for no kubelet where there is none. It
-// decides that from its own cache, which has to show the node first.
+// bind gives a pod a node: without a node, the API server does not wait for a kubelet.
+// The API server reads the node from its own cache, which has to show the node first.
 func (h *harness) bind(pod *corev1.Pod) {
 	h.Helper()
 	node := corev1.ObjectReference{Kind: "Node", Name: "n"}

@@ -54,8 +54,8 @@ func newFamily(t *testing.T) *family {
 	return f
 }
 
-// members are the objects of the cluster, but for executor managers: those of
-// another cluster are of no use to one.
+// members returns the objects of the cluster except executor managers, which are of no
+// use to another cluster.
 func (f *family) members() []*unstructured.Unstructured {
 	f.Helper()
 	var found []*unstructured.Unstructured
@@ -72,7 +72,7 @@ func (f *family) members() []*unstructured.Unstructured {
 	return found
 }
 
-// explain says after a test that failed what the operator could not do.
+// explain says, after a test that failed, what the operator could not do.
 func (f *family) explain() {
 	if f.Failed() {
 		ctx := context.Background()
@@ -97,8 +97,8 @@ func (f *family) isWhole(what string) {
 	})
 }
 
-// setWhenDeleted says what becomes of the claim, and waits until it has the owner
-// that follows from it.
+// setWhenDeleted sets what becomes of the claim, and waits until the claim has the owner
+// that follows from that.
 func (f *family) setWhenDeleted(policy flamev1alpha1.WhenDeleted) {
 	f.Helper()
 	f.refresh()
@@ -114,8 +114,8 @@ func (f *family) refresh() {
 	require.NoError(f, f.live.Get(f.Context(), client.ObjectKeyFromObject(f.cluster), f.cluster))
 }
 
-// orphan deletes the cluster without what belongs to it, as kubectl delete
-// --cascade=orphan does: its objects lose their owner before it goes.
+// orphan deletes the cluster without its objects, as kubectl delete --cascade=orphan
+// does: the objects lose their owner before the cluster goes.
 func (f *family) orphan() {
 	f.Helper()
 	require.NoError(f, f.live.Delete(f.Context(), f.cluster, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
@@ -136,7 +136,7 @@ func (f *family) orphan() {
 	require.NoError(f, f.live.Update(f.Context(), f.cluster))
 }
 
-// remove deletes the cluster with all that has it for an owner.
+// remove deletes the cluster with all objects that it owns.
 func (f *family) remove() {
 	f.Helper()
 	require.NoError(f, f.live.Delete(f.Context(), f.cluster))
@@ -152,8 +152,8 @@ func (f *family) remove() {
 	})
 }
 
-// What has an owner gets another one, and loses it, although the operator has no
-// rights but those that are shipped and the API server asks for more than others do.
+// Objects with an owner get another one, and lose it, although the operator has only the
+// shipped rights and this API server asks for more rights than others do.
 func TestOwnersChangeWithTheRightsThatAreShipped(t *testing.T) {
 	f := newFamily(t)
 	f.isWhole("the cluster owns an object of every kind")

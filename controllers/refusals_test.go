@@ -41,7 +41,7 @@ import (
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
-// conditionIn returns one of a cluster's.
+// conditionIn returns a condition of a cluster.
 func conditionIn(t *testing.T, cluster *flamev1alpha1.FlameCluster, kind string) metav1.Condition {
 	t.Helper()
 	found := meta.FindStatusCondition(cluster.Status.Conditions, kind)
@@ -61,13 +61,14 @@ func (h *harness) have(object client.Object) {
 	h.Cleanup(func() { _ = h.live.Delete(h.Context(), object) })
 }
 
-// lose deletes it before.
+// lose deletes an object before the test ends.
 func (h *harness) lose(object client.Object) {
 	h.Helper()
 	require.NoError(h, h.live.Delete(h.Context(), object))
 }
 
-// quota allows so many pods. Its controller, which does not run here, writes the status.
+// quota allows the given number of pods. The quota's status is written by the test, since
+// its controller does not run here.
 func (h *harness) quota(pods string) *corev1.ResourceQuota {
 	h.Helper()
 	hard := corev1.ResourceList{corev1.ResourcePods: resource.MustParse(pods)}
@@ -111,8 +112,8 @@ func (h *harness) webhook(code int32) (*admissionregistrationv1.ValidatingWebhoo
 
 var podRule = admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}}
 
-// policy refuses objects without a label that nobody sets, pods for instance, of which a
-// trial is one.
+// policy refuses objects that a rule selects and that lack a label which nobody sets. The
+// trial is such an object.
 func (h *harness) policy(rule admissionregistrationv1.Rule, trial client.Object) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
 	h.Helper()
 	h.have(&admissionregistrationv1.ValidatingAdmissionPolicy{
@@ -139,7 +140,7 @@ func (h *harness) policy(rule admissionregistrationv1.Rule, trial client.Object)
 	return binding
 }
 
-// await waits until an object is refused, or is not: what refuses it takes a moment.
+// await waits until an object is refused, or is no longer refused, which takes a moment.
 func (h *harness) await(object client.Object, refused bool) {
 	h.Helper()
 	object.SetNamespace(h.namespace)
@@ -149,7 +150,7 @@ func (h *harness) await(object client.Object, refused bool) {
 	})
 }
 
-// awaitRefusals waits until pods are refused, or are not.
+// awaitRefusals waits until pods are refused, or are no longer refused.
 func (h *harness) awaitRefusals(refused bool) {
 	h.Helper()
 	h.await(trialPod(), refused)
@@ -165,8 +166,8 @@ func trialPod() *corev1.Pod {
 	return &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}}
 }
 
-// Whoever refuses what a cluster needs, with whatever code, is named; the spec is not
-// blamed, and it is tried again soon.
+// The status names the refuser of what a cluster needs, whatever the code of the answer;
+// the spec is not blamed, and the operator tries again soon.
 func TestRefusals(t *testing.T) {
 	spec := func(change func(*flamev1alpha1.FlameClusterSpec)) func(*harness, *flamev1alpha1.FlameCluster) (lift func()) {
 		return func(h *harness, cluster *flamev1alpha1.FlameCluster) func() {
@@ -177,7 +178,7 @@ func TestRefusals(t *testing.T) {
 	}
 	of := func(text string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(text)} }
 	for name, c := range map[string]struct {
-		// begin has pods refused, and returns what ends that.
+		// begin has pods refused, and returns a function that ends the refusals.
 		begin func(*harness, *flamev1alpha1.FlameCluster) (lift func())
 		says  []string
 	}{
@@ -313,7 +314,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What is optional holds up nothing that is vital.
+// Optional objects hold up no vital ones.
 func TestASessionManagerIsMadeAgainWhateverIsRefusedBesideIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		refuse func(*harness, *flamev1alpha1.FlameCluster)
@@ -368,8 +369,8 @@ func TestASessionManagerIsMadeAgainWhateverIsRefusedBesideIt(t *testing.T) {
 	}
 }
 
-// The StatefulSet's controller tells nobody but events that it was refused, and waits for
-// longer and longer before it tries again.
+// The StatefulSet's controller reports a refusal only in events, and waits longer and
+// longer before it tries again.
 func TestAnObjectCacheThatIsRefusedIsToldAndWoken(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(withEverything)
@@ -377,7 +378,7 @@ func TestAnObjectCacheThatIsRefusedIsToldAndWoken(t *testing.T) {
 	set := h.get(&appsv1.StatefulSet{}, "c-object-cache").(*appsv1.StatefulSet)
 	require.NotContains(t, set.Annotations, flamev1alpha1.AnnotationWokenAt, "its controller has not looked at it yet")
 	before := set.DeepCopy()
-	set.Status.ObservedGeneration = set.Generation // It does not run here.
+	set.Status.ObservedGeneration = set.Generation // The StatefulSet's controller does not run here.
 	require.NoError(t, h.live.Status().Patch(t.Context(), set, client.MergeFrom(before)))
 	binding := h.policy(podRule, trialPod())
 
@@ -426,8 +427,8 @@ func TestWhatRunsIsLookedAfterWhileMoreIsRefused(t *testing.T) {
 	assert.Equal(t, flamev1alpha1.ReasonStable, conditionIn(t, cluster, flamev1alpha1.ConditionProgressing).Reason)
 }
 
-// A right that is missing is no refusal: it is the operator's installation that has to
-// change, and who changes it reads which one it is.
+// A missing right is no refusal: the operator's installation has to change, and the
+// status names the right for the person who changes it.
 func TestAMissingRightIsToldAndFound(t *testing.T) {
 	live := apiserver.Client(t)
 	target := apiserver.Namespace(t, live)
@@ -463,8 +464,8 @@ func TestAMissingRightIsToldAndFound(t *testing.T) {
 	h.eventually("it works with the right", says("are ready"))
 }
 
-// A text that is another one each time must not be written into the status each time: that
-// would wake the next try at once.
+// A text that differs each time must not be written into the status each time, since each
+// write would wake the next try at once.
 func TestAFailureWhoseTextVariesIsNotTriedPastItsBackOff(t *testing.T) {
 	tries := atomic.Int32{}
 	failing := &requests{fail: func(request *http.Request) *http.Response {

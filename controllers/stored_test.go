@@ -21,8 +21,8 @@ import (
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
-// unreadable stores a cluster with a text in place of a quantity. It returns nil if
-// the API server refuses it, which is the better answer.
+// unreadable stores a cluster with a text in place of a quantity, and returns nil if the
+// API server refuses the cluster, which is the better answer.
 func (h *harness) unreadable(name string, place clusters.Place, text string) *unstructured.Unstructured {
 	h.Helper()
 	with := func(leaf string) *unstructured.Unstructured {
@@ -62,8 +62,9 @@ func TestAClusterThatCannotBeReadIsNoOthersTrouble(t *testing.T) {
 	stop := startOperator(t)
 	h := newHarness(t)
 	h.now = time.Now()
-	// Its storage outlives a pod, so that no executor manager counts as forgotten, and
-	// nobody plays Flame, without whose word none goes: it can only grow.
+	// The cluster's storage outlives a pod, so that no executor manager counts as
+	// forgotten, and nobody plays Flame, without whose word no executor manager goes. So
+	// the cluster can only grow.
 	good := h.create(withEverything)
 	scales := func(to int32) {
 		h.edit(good, func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Replicas = &to })

@@ -75,7 +75,7 @@ func (u *upgrades) say(status metav1.ConditionStatus, message string) {
 	}
 }
 
-// A session manager ends for as long as the node that it is on is lost.
+// A session manager keeps terminating for as long as its node is lost.
 func TestASessionManagerThatDoesNotEndHoldsBackNoUpdateForEver(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)

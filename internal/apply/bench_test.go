@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // ours are the labels of everything that the cache of these tests shows.
 var ours = map[string]string{"managed-by": "us", "component": "worker"}
 
-// bench is a real API server, with a cache that holds only what carries our label.
+// bench is a real API server, with a cache that holds only objects with the operator's label.
 type bench struct {
 	*apiserver.Bench
 	cache   *labelledClient
@@ -48,8 +48,8 @@ func reference(cluster *flamev1alpha1.FlameCluster) *metav1ac.OwnerReferenceAppl
 		WithName(cluster.Name).WithUID(cluster.UID).WithController(true).WithBlockOwnerDeletion(true)
 }
 
-// labelledClient reads from a cache that holds only what carries our label. Its reads
-// are no requests.
+// labelledClient reads from a cache that holds only objects with the operator's label.
+// Such reads are not counted as requests.
 type labelledClient struct {
 	client.Client
 	users client.Client

@@ -22,7 +22,7 @@ func said(code int32, reason metav1.StatusReason, message string) error {
 	}})
 }
 
-// What a real API server says is in controllers, in TestRefusals.
+// TestRefusals in controllers shows what a real API server says.
 func TestRefusalsSayWhoRefusesAndWhy(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error

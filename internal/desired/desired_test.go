@@ -24,7 +24,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Each folder of testdata holds a cluster.yaml and the objects that come of it.
+// Each folder of testdata holds a cluster.yaml and the objects that Build makes of it.
 func TestBuildMakesTheWholeObjects(t *testing.T) {
 	inputs := map[string]Inputs{
 		"openshift":       {OpenShift: true},

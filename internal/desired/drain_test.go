@@ -240,7 +240,7 @@ func swallowAll(t *testing.T, connection *net.TCPConn) {
 	require.NoError(t, attached)
 }
 
-// run starts a process that reads what never comes.
+// run starts a process that reads input that never comes.
 func (d *drain) run(command *exec.Cmd) {
 	d.t.Helper()
 	_, err := command.StdinPipe()
@@ -287,7 +287,8 @@ func (d *drain) ends() {
 	}
 }
 
-// endsIts waits for the script's end and for the manager's, which came about as is said.
+// endsIts waits for the script's end and for the manager's end, which must have come
+// about as given.
 func (d *drain) endsIts(how string) {
 	d.t.Helper()
 	d.ends()
@@ -311,7 +312,7 @@ func (d *drain) goesOn() {
 	require.Eventually(d.t, func() bool { return !d.halted() }, 2*halt, 5*time.Millisecond)
 }
 
-// halted says whether the manager is stopped.
+// halted reports whether the manager is stopped.
 func (d *drain) halted() bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.manager.Process.Pid))
 	require.NoError(d.t, err)
@@ -327,7 +328,7 @@ func (d *drain) instance(name string) net.Listener {
 	return listener
 }
 
-// connect is a manager's end of a connection; it returns what ends it.
+// connect opens a manager's end of a connection, and returns a function that closes it.
 func (d *drain) connect(name string) func() {
 	d.t.Helper()
 	connection, err := net.Dial("unix", filepath.Join(d.sockets, name+".sock"))
@@ -336,7 +337,8 @@ func (d *drain) connect(name string) func() {
 	return func() { _ = connection.Close() }
 }
 
-// bound is an executor with an instance; it returns what lets it leave.
+// bound makes an executor with an instance, and returns a function that lets the executor
+// leave.
 func (d *drain) bound(name string) func() {
 	d.t.Helper()
 	listener := d.instance(name)

@@ -19,9 +19,9 @@ import (
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
-// exceptions are the fields that restart something else than the component that they
-// belong to; one that belongs to none restarts all. A line that ends in .* is for all
-// that a field holds.
+// exceptions are the fields that do not restart exactly the component that they belong
+// to. By default a field that belongs to no component restarts all components. A line
+// that ends in .* stands for all that a field holds.
 var exceptions = map[string]struct {
 	restarts []string
 	why      string
@@ -52,7 +52,7 @@ var others = map[string]string{
 	"sessionManager.storage.type": string(flamev1alpha1.StorageSQLite),
 }
 
-// A field that its pod has and its hash has not never reaches a pod that runs.
+// A field that is in the pod but not in the hash never reaches a running pod.
 func TestEveryFieldRestartsItsComponentOrSaysWhyNot(t *testing.T) {
 	withCache := clusters.Parse(t, clusters.MinimalWithCache)
 	fields := fieldsOf(reflect.TypeFor[flamev1alpha1.FlameClusterSpec](), nil)
@@ -90,8 +90,8 @@ type step struct {
 	kind  reflect.Kind
 }
 
-// fieldsOf lists what can be set in a type. What a pointer points to, and a list of
-// structs, is there or not, besides what it holds.
+// fieldsOf lists what can be set in a type. A pointer's target and a list of structs can
+// be there or not, besides what they hold.
 func fieldsOf(of reflect.Type, way field) []field {
 	switch {
 	case isLeaf(of):
@@ -169,7 +169,7 @@ func (f field) exception() string {
 	return ""
 }
 
-// reach returns the field of a cluster, and makes what it is part of.
+// reach returns the field of a cluster, and makes the values that it is part of.
 func (f field) reach(cluster *flamev1alpha1.FlameCluster) reflect.Value {
 	value := reflect.ValueOf(&cluster.Spec).Elem()
 	for _, s := range f {
@@ -237,7 +237,7 @@ func other(value reflect.Value) reflect.Value {
 			made.SetMapIndex(key, element)
 		}
 		made.SetMapIndex(other(reflect.Zero(of.Key())), other(reflect.Zero(of.Elem())))
-	case reflect.Struct: // It is there, which is another value than none.
+	case reflect.Struct: // An existing struct is another value than none.
 	default:
 		panic("no other value for a " + of.String())
 	}

@@ -206,7 +206,7 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 	}
 }
 
-// What is within the bounds for one slot is not multiplied beyond them.
+// A slot within the bounds is not multiplied beyond them.
 func TestTheLargestExecutorManagersHaveTheLimitsThatTheyAskFor(t *testing.T) {
 	for _, executors := range []int32{1, 2, 3, 7, 100, 256} {
 		cluster := clusters.Parse(t, clusters.Minimal)

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // ours are the labels of everything that the cache of these tests shows.
 var ours = map[string]string{"managed-by": "us", "component": "worker"}
 
-// bench is a real API server, with a cache that shows what it is told to.
+// bench is a real API server, with a cache that shows only the pods that a test chooses.
 type bench struct {
 	*apiserver.Bench
 	cache *shownClient
@@ -52,14 +52,14 @@ func (b *bench) begin(reconciled bool) {
 	b.pods = New(b.cache, b.Operators, func() time.Time { return b.clock }, reconciled)
 }
 
-// shownClient reads from a cache of the pods that it was shown. Its reads are no
-// requests.
+// shownClient reads from a cache of the pods that it was shown. Such reads are not
+// counted as requests.
 type shownClient struct {
 	client.Client
 	pods []corev1.Pod
 }
 
-// show has the cache catch up with the pods that there are.
+// show has the cache catch up with the existing pods.
 func (b *bench) show() {
 	b.Helper()
 	list := &corev1.PodList{}

@@ -21,8 +21,8 @@ import (
 	"github.com/xflops/flame-operator/test/apiserver"
 )
 
-// newCached returns a bench whose operator reads from a real cache, which lags
-// as much as it does and holds only what carries our label.
+// newCached returns a bench whose operator reads from a real cache, which lags as real
+// caches do and holds only objects with the operator's label.
 func newCached(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t)
@@ -54,8 +54,8 @@ func (c *realClient) List(ctx context.Context, list client.ObjectList, options .
 	return c.cache.List(ctx, list, options...)
 }
 
-// TestARealCacheNeverShowsAPodTooManyOrTooFew creates, strips, deletes and lists
-// as fast as it can, while the cache follows as it does.
+// TestARealCacheNeverShowsAPodTooManyOrTooFew creates, strips, deletes and lists pods as
+// fast as it can, while the cache follows at its own pace.
 func TestARealCacheNeverShowsAPodTooManyOrTooFew(t *testing.T) {
 	b := newCached(t)
 	fleet := b.fleet()

@@ -57,7 +57,7 @@ func TestCreationStartsSlowlyAndStopsWhenItFails(t *testing.T) {
 func TestACreationSoonAfterOneThatWentWellStartsAtItsPace(t *testing.T) {
 	tests := map[string]struct {
 		later time.Duration
-		// between has a creation fail in between.
+		// between makes a creation between two others fail.
 		between   bool
 		wantTried int
 	}{

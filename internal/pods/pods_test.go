@@ -49,7 +49,7 @@ func (b *bench) list(fleet Fleet) []*corev1.Pod {
 	return pods
 }
 
-// names returns the names of those pods of a list that live, and of those that
+// names returns the names of the pods of a list that live, and the names of those that
 // are on their way out.
 func names(pods []*corev1.Pod) (live, gone []string) {
 	for _, pod := range pods {

@@ -88,8 +88,8 @@ func (p *randomPods) fill(count int) []*corev1.Pod {
 	return list
 }
 
-// TestAPassMakesTheSameOfTrimmedPods looks at the one reading of a pod, which is all that
-// a pass makes of it.
+// TestAPassMakesTheSameOfTrimmedPods compares the readings of pods, since a pass uses
+// nothing else of them.
 func TestAPassMakesTheSameOfTrimmedPods(t *testing.T) {
 	components := []string{flamev1alpha1.ComponentSessionManager, flamev1alpha1.ComponentExecutorManager, flamev1alpha1.ComponentObjectCache}
 	for seed := range int64(100) {

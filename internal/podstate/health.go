@@ -68,8 +68,8 @@ func healthOf(pod *corev1.Pod, p Pod, component corev1.ContainerStatus) Health {
 	return startingHealth(pod)
 }
 
-// finishedHealth is the health of a pod that ended. Flame ends with exit code 0 on errors
-// too, so every end is a failure.
+// finishedHealth returns the health of a pod that ended. Flame ends with exit code 0 on
+// errors too, so every end is a failure.
 //
 // Flame workaround: exit-code-zero
 func finishedHealth(pod *corev1.Pod, component corev1.ContainerStatus) Health {
@@ -86,7 +86,8 @@ func finishedHealth(pod *corev1.Pod, component corev1.ContainerStatus) Health {
 	return Health{flamev1alpha1.ReasonCrashing, "failed: " + exit(ended)}
 }
 
-// waitingHealth is the health of a pod one of whose containers cannot run.
+// waitingHealth returns the health of a pod whose container cannot run, and reports
+// whether that is so.
 func waitingHealth(container corev1.ContainerStatus, pod *corev1.Pod) (Health, bool) {
 	waiting := container.State.Waiting
 	if waiting == nil {

@@ -53,7 +53,8 @@ type decision struct {
 	// current pods live and are of the wanted template, and outdated pods live and are of
 	// another.
 	current, outdated []*ExecutorManager
-	// ended pods have finished or are lost. Those in stale are of another template.
+	// ended pods are of the wanted template and have finished or are lost; stale pods are
+	// such pods of another template.
 	ended, stale []*ExecutorManager
 	// leaving pods are to go and have to wait for Flame. Until then they hold their places.
 	leaving []*ExecutorManager

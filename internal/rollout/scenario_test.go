@@ -12,7 +12,7 @@ import (
 	"github.com/xflops/flame-operator/test/scenario"
 )
 
-// incident is what there was, verdict a plan that people can read.
+// incident is the situation, and verdict is a plan in a form that people can read.
 type incident struct {
 	Now    time.Time                 `json:"now"`
 	Policy rollout.Policy            `json:"policy"`

@@ -144,8 +144,8 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestAPodThatServesIsNeverDeletedUnlessItWasWithdrawn lets wishes and pods
-// change at random, and the steps be carried out or not.
+// TestAPodThatServesIsNeverDeletedUnlessItWasWithdrawn lets wishes and pods change at
+// random, and carries steps out or skips them.
 func TestAPodThatServesIsNeverDeletedUnlessItWasWithdrawn(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 3))
@@ -183,7 +183,7 @@ func TestAPodThatServesIsNeverDeletedUnlessItWasWithdrawn(t *testing.T) {
 	}
 }
 
-// after is what a step makes of a pod.
+// after returns the pod that a step makes of a pod.
 func after(t *testing.T, pod *podstate.Pod, step Step, hash string, now time.Time) *podstate.Pod {
 	t.Helper()
 	fresh := &podstate.Pod{Hash: hash, InService: true, CreatedAt: now, Failures: step.Failures}

@@ -23,8 +23,8 @@ type world struct {
 	named  int
 	// broken templates make pods that fail before they are ready.
 	broken map[string]bool
-	// harm lets pods fail, vanish or lose their connection at random; of those
-	// that are stuck, the connection does not come back.
+	// harm lets pods fail, vanish or lose their connection at random. The connection of
+	// stuck pods does not come back.
 	harm  bool
 	stuck map[string]bool
 	// cordoned pods are those that Flame was told to forget.
@@ -36,8 +36,8 @@ func newWorld(t *testing.T, seed uint64) *world {
 	return &world{t: t, random: rand.New(rand.NewPCG(seed, 2)), now: noon, broken: map[string]bool{}, stuck: map[string]bool{}, cordoned: map[string]bool{}}
 }
 
-// step decides once, checks what every plan has to keep to, and carries it out,
-// or a part of it, as an operator would that is killed in between.
+// step decides once, checks the rules that every plan has to keep, and carries the plan
+// out, or only a part of it, as an operator that is killed in between would.
 func (w *world) step(policy Policy) Plan {
 	plan := Decide(w.pods, policy, w.now)
 	w.check(plan, policy)
@@ -152,7 +152,7 @@ func (w *world) live() {
 	w.pods = kept
 }
 
-// work lets Flame give pods tasks and take them away, and say so most of the time.
+// work has Flame give tasks to pods and take them away, and say so most of the time.
 func (w *world) work(pod *ExecutorManager) {
 	if w.cordoned[pod.Name] {
 		pod.Work.Cordoned = true
@@ -188,7 +188,7 @@ func (p *ExecutorManager) finish(now time.Time) {
 	p.Over, p.Ready, p.ReadySince, p.FinishedAt = true, false, time.Time{}, now
 }
 
-// settled says whether exactly what is desired lives, ready and up to date.
+// settled reports whether exactly the desired pods live, ready and up to date.
 func (w *world) settled(policy Policy) bool {
 	if len(w.pods) != policy.Desired {
 		return false

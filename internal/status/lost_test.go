@@ -30,7 +30,7 @@ func started(seconds int) change {
 	}
 }
 
-// lacks is a Flame of which was known, a minute ago, that sessions have lost tasks.
+// lacks returns a Flame of which it was known, a minute ago, that sessions have lost tasks.
 func lacks(tasks map[string][]int64) observation.Latest {
 	o := observation.Observation{At: now}
 	var answers []observation.Answer

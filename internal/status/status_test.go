@@ -27,7 +27,7 @@ var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
 type change func(*corev1.Pod)
 
-// pod is one that has a node and is of the current spec.
+// pod returns a pod that has a node and is of the current spec.
 func pod(changes ...change) corev1.Pod {
 	p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: "c-executor-manager-abcde", UID: "uid-of-the-pod", Labels: map[string]string{flamev1alpha1.LabelServing: "true"},
@@ -110,7 +110,7 @@ func read(component string, pods []corev1.Pod) []podstate.Pod {
 	return all
 }
 
-// of makes facts those of a cluster, which wants what its spec says.
+// of makes facts the facts of a cluster, which wants what its spec says.
 func (f Facts) of(cluster *flamev1alpha1.FlameCluster) Facts {
 	f.Cluster, f.Desired = cluster, desired.Replicas(cluster)
 	return f
@@ -122,7 +122,7 @@ func TestStateAndConditionsFollowThePods(t *testing.T) {
 		spec    func(*flamev1alpha1.FlameClusterSpec)
 		state   flamev1alpha1.State
 		message string
-		// conditions maps types to status and reason.
+		// conditions maps the type of each condition to its status and reason.
 		conditions map[string]string
 	}{
 		"nothing yet": {

@@ -106,7 +106,8 @@ func (s *supervisor) keep(ctx context.Context, i int) {
 	}
 }
 
-// awaitNeeds returns true once everything that component needs is ready.
+// awaitNeeds waits for everything that component needs, and reports whether all of it is
+// ready.
 func (s *supervisor) awaitNeeds(ctx context.Context, component Component) bool {
 	for !s.ready(component.Needs) {
 		select {

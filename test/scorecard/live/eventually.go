@@ -53,7 +53,7 @@ func look(ctx context.Context, check func(ctx context.Context) error) error {
 	return check(ctx)
 }
 
-// final is true for errors that waiting does not mend.
+// final reports whether waiting does not mend an error.
 func final(err error) bool {
 	_, known := errors.AsType[*report.Problem](err)
 	return known || apierrors.IsForbidden(err)

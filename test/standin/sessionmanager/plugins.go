@@ -80,8 +80,8 @@ func (c *cycle) fits(n *node, ssn *session) bool {
 	return c.all(func(p plugin) bool { return p.fits(n, ssn) })
 }
 
-// batched and fulfilled are true when no plugin has an opinion: without gang
-// every session is served already, and nothing is ever made.
+// batched and fulfilled report true when no plugin has an opinion: without gang every
+// session is served already, and nothing is ever made.
 func (c *cycle) batched(ssn *session) bool {
 	return c.all(func(p plugin) bool { return p.batched(ssn) })
 }
