@@ -37,7 +37,7 @@ var lossEvents = map[nodes.Reason]struct{ reason, text string }{
 	nodes.RestartedInPlace: {flamev1alpha1.EventRestartedInPlace, "it was restarted in place, and Flame takes it for what it was before"},
 }
 
-// announceLoss tells of a pod that was deleted because it is of no use any more.
+// announceLoss emits an event about a pod that was deleted because it is of no more use.
 func (p *pass) announceLoss(pod *corev1.Pod, loss nodes.Loss) {
 	told := lossEvents[loss.Reason]
 	p.r.Recorder.Eventf(p.cluster, pod, corev1.EventTypeWarning, told.reason, "ReplaceExecutorManager",

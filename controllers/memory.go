@@ -23,7 +23,7 @@ type memory struct {
 	// applier and pods know what they did to the cluster's objects and pods.
 	applier *apply.Applier
 	pods    *pods.Control
-	// absences are those of the nodes that Flame knows and no pod has.
+	// absences holds what is remembered of nodes that Flame knows and no pod has.
 	absences nodes.Absences
 	// leaving is how the session manager that was seen last leaves.
 	leaving rollout.Leaving

@@ -59,7 +59,7 @@ func (p *pass) applyBudget(ctx context.Context, wanted *desired.Objects) error {
 	return ensure(ctx, p, wanted.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, naming.SessionManager(p.cluster.Name))
 }
 
-// takeStep returns the pod as it is after the step.
+// takeStep carries out a step, and returns the pod as it is afterwards.
 func (p *pass) takeStep(ctx context.Context, pod *corev1.Pod, wanted *desired.Objects, step rollout.Step) (*corev1.Pod, error) {
 	if step.Reason == rollout.Outdated && step.Action != rollout.Keep {
 		if err := p.tryNewSessionManager(ctx, wanted); err != nil {

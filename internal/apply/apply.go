@@ -92,8 +92,8 @@ func (a *Applier) Annotate(ctx context.Context, object client.Object, name, valu
 }
 
 // PatchMetadata adds labels and annotations to those of an object, and replaces its
-// owners if there are any in want. The server refuses it for any other object of that
-// name than the very one that was looked at.
+// owners if there are any in want. The server refuses the patch for any other object of
+// that name than the very one that was looked at.
 func PatchMetadata(ctx context.Context, to client.Client, object client.Object, want metav1.ObjectMeta) error {
 	kind, err := to.GroupVersionKindFor(object)
 	if err != nil {
@@ -109,9 +109,9 @@ func PatchMetadata(ctx context.Context, to client.Client, object client.Object, 
 	return to.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldManager))
 }
 
-// get reads an object, from the server if the cache does not have it: the cache
-// holds only what carries our labels, and an object of our name without them may
-// be somebody else's.
+// get reads an object, from the server if the cache does not have it: the cache holds
+// only objects with the operator's labels, and an object of the same name without them
+// may be somebody else's.
 func (a *Applier) get(ctx context.Context, key client.ObjectKey, into client.Object) (bool, error) {
 	if !isUncached(into) {
 		err := a.client.Get(ctx, key, into)

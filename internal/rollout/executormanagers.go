@@ -25,7 +25,7 @@ type ExecutorManager struct {
 	Work Work
 }
 
-// Policy is what the user asked for.
+// Policy is what a plan works towards, and the limits that it keeps to.
 type Policy struct {
 	// Desired is how many pods there should be.
 	Desired int

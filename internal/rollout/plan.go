@@ -20,8 +20,9 @@ const (
 //
 //  1. If the cluster is suspended, all pods go at once.
 //  2. Ended pods of another template go, since the user has changed the template.
-//  3. Outdated pods that were never ready go.
-//  4. Other outdated pods go while enough ready ones remain, idle ones first.
+//  3. Outdated pods that have never been connected go.
+//  4. Other outdated pods go while enough ready ones remain, those with the least to lose
+//     first.
 //  5. Pods beyond the places go: ended pods first, since they have nothing to lose, then
 //     those never scheduled, never connected, not ready, and ready, and at each of these
 //     stages idle pods before waiting ones and busy ones last.

@@ -148,7 +148,8 @@ func ReplicasAtStart(cluster *flamev1alpha1.FlameCluster) int {
 	return int(cluster.Status.ExecutorManager.Replicas)
 }
 
-// scalingActive says whether the number of executor managers follows the load.
+// scalingActive returns the verdict on whether the number of executor managers follows
+// the load.
 func (c *computation) scalingActive() verdict {
 	switch {
 	case c.Cluster.Spec.Suspend && c.Invalid == nil:
