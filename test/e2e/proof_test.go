@@ -170,15 +170,22 @@ func (p *proof) busyPod(ctx context.Context, random *rand.Rand) (string, error) 
 	return names[random.IntN(len(names))], nil
 }
 
+// isMadeSmaller scales down until an executor manager has gone without being killed
+// meanwhile. On a slow machine those that are killed may be enough.
 func (p *proof) isMadeSmaller(t *testing.T) {
-	before := executorsOf(t, p.flameCluster)
-	p.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Autoscaling.MaxReplicas = fewer })
-	gone := p.waitUntilGone(t, "by a scale-down", before, func(left uids, now []corev1.Pod) bool {
-		return len(now) <= fewer && len(left) < len(before)
-	})
-	assert.NotEmpty(t, gone, "some went without being killed")
-	p.happened[scaleDowns] += len(gone)
-	p.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Autoscaling.MaxReplicas = most })
+	for range 3 {
+		p.hasReady(t, fewer+1)
+		before := executorsOf(t, p.flameCluster)
+		p.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Autoscaling.MaxReplicas = fewer })
+		gone := p.waitUntilGone(t, "by a scale-down", before, func(left uids, now []corev1.Pod) bool {
+			return len(now) <= fewer && len(left) < len(before)
+		})
+		p.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Autoscaling.MaxReplicas = most })
+		if p.happened[scaleDowns] += len(gone); len(gone) > 0 {
+			return
+		}
+	}
+	assert.Fail(t, "all that went were killed")
 }
 
 // isUpdated gives the executor managers another image: the same one by another
