@@ -60,6 +60,10 @@ func (in *Input) previous() Memory {
 
 func (b Bounds) clamp(n int) int { return min(max(n, b.Min), b.Max) }
 
+// silentRetry is the time until another look at a session manager that is silent. When it
+// says again what it said before, nobody is woken.
+const silentRetry = 10 * time.Second
+
 // keep repeats the last decision within the bounds as they are now. Peaks neither end
 // meanwhile nor lift the number again.
 func (in *Input) keep(previous Memory) Decision {
@@ -68,7 +72,7 @@ func (in *Input) keep(previous Memory) Decision {
 	if desired != previous.Desired {
 		memory.ScaledAt = wholeSecond(in.Now)
 	}
-	return Decision{Desired: desired, Reason: FlameSilent, Message: silentMessage(desired), Memory: memory}
+	return Decision{Desired: desired, Reason: FlameSilent, Message: silentMessage(desired), Memory: memory, After: silentRetry}
 }
 
 // peaks returns the larger numbers that were needed within the delay: those known before

@@ -5,6 +5,7 @@ package nodes
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,8 +14,16 @@ import (
 	"github.com/xflops/flame-operator/internal/podstate"
 )
 
+// mostStrangers is how many strangers are looked after at a time. The server is asked for
+// each, and a session manager may list any number of them.
+const mostStrangers = 1000
+
+// suffix is what the name of a pod may end with.
+var suffix = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
+
 // Strangers returns the names that Flame knows, that start with a prefix and that no pod
-// has. For each stranger it has to be proven whether its process lives.
+// has although a pod could have them. For each stranger it has to be proven whether its
+// process lives; when there are very many, the first come first.
 func Strangers(latest observation.Latest, prefix string, pods []podstate.Pod) []string {
 	if !latest.Known() {
 		return nil
@@ -25,7 +34,7 @@ func Strangers(latest observation.Latest, prefix string, pods []podstate.Pod) []
 	}
 	names := map[string]bool{}
 	add := func(name string) {
-		if strings.HasPrefix(name, prefix) && !known[name] {
+		if rest, ours := strings.CutPrefix(name, prefix); ours && !known[name] && suffix.MatchString(rest) {
 			names[name] = true
 		}
 	}
@@ -35,7 +44,8 @@ func Strangers(latest observation.Latest, prefix string, pods []podstate.Pod) []
 	for _, executor := range latest.Observation.Executors {
 		add(executor.Node)
 	}
-	return slices.Sorted(maps.Keys(names))
+	sorted := slices.Sorted(maps.Keys(names))
+	return sorted[:min(len(sorted), mostStrangers)]
 }
 
 // Absences holds, by name, what is remembered of each stranger and of each pod that will
