@@ -5,6 +5,7 @@ package desired
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -102,7 +103,26 @@ func sizeProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
 				part.field, part.size.String(), executors, part.largest.String()))
 		}
 	}
-	return problems
+	return append(problems, memoryProblems(slot.Memory)...)
+}
+
+// leastMemory is less than any executor can do with.
+const leastMemory = 1 << 20
+
+var leadingNumber = regexp.MustCompile(`^[0-9.]+`)
+
+// memoryProblems refuses a slot with parts of bytes, or so few that they were meant to be
+// something else.
+func memoryProblems(memory resource.Quantity) []string {
+	if memory.CmpInt64(leastMemory) >= 0 && memory.CmpInt64(memory.Value()) == 0 {
+		return nil
+	}
+	text, cure := memory.String(), "write it in whole bytes"
+	if memory.CmpInt64(leastMemory) < 0 {
+		cure = fmt.Sprintf("did you mean %sMi?", leadingNumber.FindString(text))
+	}
+	return []string{fmt.Sprintf("sessionManager.slot.memory is %s, which is %s bytes, and an executor has whole bytes and 1Mi at least: %s",
+		text, memory.AsDec().String(), cure)}
 }
 
 // executorProblems refuses resources that would break maxExecutors: Flame fits in as many

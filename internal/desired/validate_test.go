@@ -111,6 +111,20 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 			},
 			"objectCache.eviction.maxMemory is 2Pi, more than the 1Pi that an object cache may have",
 		},
+		"a slot of parts of a byte": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.Memory = resource.MustParse("256m") },
+			"sessionManager.slot.memory is 256m, which is 0.256 bytes, and an executor has whole bytes and 1Mi at least: did you mean 256Mi?",
+		},
+		"a slot of few bytes": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.Memory = resource.MustParse("512") },
+			"sessionManager.slot.memory is 512, which is 512 bytes, and an executor has whole bytes and 1Mi at least: did you mean 512Mi?",
+		},
+		"a slot of many bytes and a part of one": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Slot.Memory = resource.MustParse("2000000.5")
+			},
+			"sessionManager.slot.memory is 2000000500m, which is 2000000.5 bytes, and an executor has whole bytes and 1Mi at least: write it in whole bytes",
+		},
 		"an image whose tag is no version": {
 			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Image = "flame:latest" },
 			"is no version of Flame: set flameVersion",
