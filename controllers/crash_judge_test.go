@@ -36,10 +36,10 @@ func (w *world) judgeDeletion(o client.Object, options *client.DeleteOptions) {
 	if p == nil || !p.alive || w.hurries() {
 		return
 	}
-	switch holds, listed := w.flame.holds(p.name); {
+	switch {
 	case options.GracePeriodSeconds != nil:
 		w.violation("%s is deleted without a drain", p.name)
-	case p.linked && listed && holds == 0:
+	case p.linked && w.flame.Nodes[p.name] != nil && len(w.flame.On(p.name)) == 0:
 		w.violation("%s is deleted without a cordon", p.name)
 	}
 	ready := 0
@@ -80,10 +80,8 @@ func isReady(pod *corev1.Pod) bool { return podstate.Of(pod, "").Ready }
 
 // judgeNode looks at a call of the operator that is about a node.
 func (m *modelFlame) judgeNode(call flametest.Call) {
-	p := m.world.process(call.Name)
-	connected := p != nil && p.alive && p.linked
-	fenced := !m.fencedAt[call.Name].IsZero()
-	holds, _ := m.holds(call.Name)
+	node, connected := m.Nodes[call.Name], m.Connected(call.Name)
+	fenced, holds := node != nil && node.Fenced, len(m.On(call.Name))
 	switch {
 	case call.Verb == "RegisterNode" && fenced && !connected:
 		m.world.violation("%s is registered while its fence drains it", call.Name)
@@ -98,56 +96,22 @@ func (m *modelFlame) judgeNode(call flametest.Call) {
 
 // judgeExecutor looks at a call that is about an executor.
 func (m *modelFlame) judgeExecutor(call flametest.Call) {
-	e, work := m.executor(call.Name), m.work[call.Name]
+	e := m.Executors[call.Name]
 	switch {
-	case call.Verb == "UnregisterExecutor" && work != nil && work.task != nil:
+	case call.Verb == "UnregisterExecutor" && e != nil && e.Task != nil:
 		m.world.violation("%s is taken off while it runs a task", call.Name)
 	case call.Verb == "UnbindExecutor" && (e == nil || e.State != observation.Bound):
 		m.world.violation("%s is unbound, which is not Bound: %+v", call.Name, e)
-	case call.Verb == "UnbindExecutor" && work.task == nil:
+	case call.Verb == "UnbindExecutor" && e.Task == nil:
 		m.world.violation("%s is unbound while it waits", call.Name)
 	}
 }
 
-// carryOut is a call of the operator. What it does to the lists the server knows;
-// this is what it does to streams.
-func (m *modelFlame) carryOut(call flametest.Call, effect func() error) error {
-	m.judgeNode(call)
-	m.judgeExecutor(call)
-	if err := effect(); err != nil {
-		return err
-	}
-	now := m.world.now()
-	switch call.Verb {
-	case "RegisterNode":
-		delete(m.drains, call.Name)
-		delete(m.beats, call.Name)
-		if call.Allocatable == (observation.Resources{}) {
-			m.beats[call.Name] = now.Add(heartbeat)
-		}
-		for _, e := range m.server.State().Executors {
-			if e.Node == call.Name {
-				m.work[e.ID].unheard = false // It is sent all its executors.
-			}
-		}
-	case "WatchNode":
-		m.drains[call.Name], m.fencedAt[call.Name] = now.Add(nodeDrain), now
-	case "ReleaseNode":
-		delete(m.drains, call.Name)
-		delete(m.fencedAt, call.Name)
-		delete(m.beats, call.Name)
-	}
-	return nil
-}
-
-// processEnds looks whether a task ends with its process that should not.
-func (m *modelFlame) processEnds(node string) {
-	for _, e := range m.server.State().Executors {
-		if w := m.work[e.ID]; e.Node == node && w != nil && w.task != nil {
-			w.task.excused++
-			if pod := m.world.process(node); !m.world.hurries() && m.world.pod(pod.uid) != nil {
-				m.world.violation("%s ends while it runs a task", node)
-			}
+// judgeEnd looks whether a task ends with its process that should not.
+func (m *modelFlame) judgeEnd(p *process) {
+	for _, e := range m.On(p.name) {
+		if e.Task != nil && !m.world.hurries() && m.world.pod(p.uid) != nil {
+			m.world.violation("%s ends while it runs a task", p.name)
 		}
 	}
 }

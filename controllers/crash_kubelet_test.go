@@ -111,7 +111,7 @@ func (w *world) run(p *process) {
 	}
 	switch {
 	case p.alive && !p.linked && w.flame.reachable && p.drainsSince.IsZero() && !w.now().Before(p.retryAt):
-		w.flame.register(p.name)
+		w.flame.Connect(p.name)
 		p.linked, p.connected, w.moved = true, true, true
 	case p.alive && !p.linked:
 		w.wake(p.retryAt)
@@ -138,7 +138,7 @@ func (w *world) drain(p *process, pod *corev1.Pod) {
 	case p.drainsSince.IsZero():
 		return
 	}
-	serves := w.flame.serves(p.name)
+	serves := w.flame.Serves(p.name)
 	switch given := p.cutOffSince.Add(abandoned); {
 	case !now.Before(p.killAt), !serves && pod != nil, !p.linked && !now.Before(given):
 		w.end(p)
@@ -149,20 +149,11 @@ func (w *world) drain(p *process, pod *corev1.Pod) {
 	}
 }
 
-// halted says whether a process stands still, so that no task of it starts or is
-// reported.
-func (w *world) halted(p *process) bool {
-	return !p.drainsSince.IsZero() && w.now().Sub(p.drainsSince)%haltEvery < halt
-}
-
 func (w *world) end(p *process) {
 	w.moved = true
-	p.alive = false
-	if p.linked {
-		p.linked = false
-		w.flame.streamEnds(p.name)
-	}
-	w.flame.processEnds(p.name)
+	p.alive, p.linked = false, false
+	w.flame.judgeEnd(p)
+	w.flame.End(p.name)
 }
 
 // runSessionManager takes the session manager as far as it has come.
@@ -193,7 +184,7 @@ func (w *world) runSessionManager(pod *corev1.Pod) {
 	up := !now.Before(sm.readyAt)
 	if !up {
 		w.wake(sm.readyAt)
-	} else if !w.flame.up {
+	} else if !w.flame.Up {
 		w.flame.startUp()
 	}
 	w.flame.reachable = up && pod.Labels[flamev1alpha1.LabelServing] == "true"

@@ -12,6 +12,7 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/stored"
+	"github.com/xflops/flame-operator/test/flamemodel"
 )
 
 // crashScenario is what happens to a cluster.
@@ -63,7 +64,7 @@ var crashScenarios = map[string]crashScenario{
 		most:    3,
 		happens: func(w *world) {
 			w.flame.submit(40*time.Second, 40*time.Second, 40*time.Second)
-			w.until("all tasks run", func() bool { return w.flame.number(running) == 3 })
+			w.until("all tasks run", func() bool { return w.flame.number(flamemodel.Running) == 3 })
 		},
 		writes: []string{"create Pod c-executor-manager-x", "patch the status of Pod", "ReleaseNode", "delete Pod c-executor-manager-x"},
 	},

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/xflops/flame-operator/test/flamemodel"
 )
 
 // An operator may be killed between any two of its writes, to the Kubernetes API
@@ -66,7 +68,7 @@ func (w *world) play(s crashScenario) []string {
 		w.rest()
 		w.flame.submit(s.tasks...)
 		w.until("all tasks run that can", func() bool {
-			return w.flame.number(running) == min(len(s.tasks), len(w.managers()))
+			return w.flame.number(flamemodel.Running) == min(len(s.tasks), len(w.managers()))
 		})
 	}
 	w.most, w.least = s.most, s.least
@@ -74,8 +76,8 @@ func (w *world) play(s crashScenario) []string {
 	s.happens(w)
 	w.rest()
 	assert.Empty(w, w.violations, "writes: %s", w.writes)
-	for _, task := range w.flame.tasks {
-		assert.LessOrEqual(w, task.runs, 1+task.excused, "times that a task ran")
+	for _, task := range w.flame.Tasks {
+		assert.LessOrEqual(w, task.Runs, 1+task.Excused, "times that a task ran")
 	}
 	return w.result()
 }

@@ -27,7 +27,7 @@ func (w *world) operate() {
 		w.did[string(loss.Reason)]++
 		w.pods[loss.Pod].loss = loss.Reason
 		if p := w.processes[loss.Pod]; loss.Reason == nodes.CutOff && p.darkUntil.Before(w.pods[loss.Pod].LinkSince) {
-			require.False(w.t, w.flame.refused && !p.hangs, "seed %d, %s: replaces %q, which comes back by itself", w.seed, w.now, loss.Pod)
+			require.False(w.t, w.refused && !p.hangs, "seed %d, %s: replaces %q, which comes back by itself", w.seed, w.now, loss.Pod)
 		}
 	}
 	fleet := rollout.Decide(w.fleet(lost), w.policy, w.now)
@@ -47,20 +47,20 @@ func (w *world) look() {
 		return
 	}
 	w.nextLook = w.now.Add(5 * time.Second)
-	if !w.flame.up || w.now.Before(w.silentUntil) {
+	if !w.flame.Up || w.now.Before(w.silentUntil) {
 		w.latest = w.latest.Failed(errors.New("silent"), w.now)
 		return
 	}
-	w.latest = w.latest.Seen(w.flame.list(w.now))
+	w.latest = w.latest.Seen(w.flame.List())
 }
 
 func (w *world) recent() bool { return w.latest.Fresh(w.now, 15*time.Second) }
 
 func (w *world) input() nodes.Input {
 	in := nodes.Input{Latest: w.latest, Recent: w.recent(), Grace: grace}
-	in.SessionManager = nodes.SessionManager{StartedAt: w.flame.startedAt, StateSince: w.flame.stateSince, Refused: w.flame.refused}
-	if w.flame.up {
-		in.SessionManager.ReadySince = w.flame.startedAt
+	in.SessionManager = nodes.SessionManager{StartedAt: w.startedAt, StateSince: w.stateSince, Refused: w.refused}
+	if w.flame.Up {
+		in.SessionManager.ReadySince = w.startedAt
 	}
 	for _, name := range sorted(w.pods) {
 		if !w.now.Before(w.hidden[name]) {
@@ -126,7 +126,7 @@ func (w *world) nodeActs(plan nodes.Plan) (acts []func()) {
 	}
 	for _, a := range plan.Actions {
 		acts = append(acts, func() {
-			if w.flame.up {
+			if w.flame.Up {
 				verbs[a.Verb](a.Target)
 			}
 		})
@@ -151,7 +151,7 @@ func (w *world) fleetActs(plan rollout.Plan) (acts []func()) {
 	}
 	for _, name := range plan.Cordon {
 		acts = append(acts, func() {
-			if w.flame.up {
+			if w.flame.Up {
 				w.cordon(name)
 			}
 		})

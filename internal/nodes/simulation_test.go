@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/test/flamemodel"
 )
 
 // hurt lets one thing fail.
@@ -70,8 +71,8 @@ func (w *world) harmToPod(name string, p *process, lives bool) map[string]func()
 			}
 		},
 		"node given up by mistake": func() {
-			if lives && p.connected && w.flame.nodes[name] != nil {
-				w.flame.streamEnds(name, w.now) // And the process does not notice.
+			if lives && p.connected && w.flame.Nodes[name] != nil {
+				w.flame.Disconnect(name) // And the process does not notice.
 			}
 		},
 	}
@@ -89,14 +90,14 @@ func (w *world) partitionForceDeleted() {
 func (w *world) harmToSessionManager() map[string]func() {
 	return map[string]func(){
 		"restart of the session manager": func() {
-			if w.flame.up {
-				w.flame.stop(w.soon(60), true)
+			if w.flame.Up {
+				w.stop(w.soon(60), true)
 			}
 		},
 		"replacement that swallows connections": func() {
-			if w.flame.up {
-				w.flame.stop(w.soon(10), true)
-				w.flame.refused = false
+			if w.flame.Up {
+				w.stop(w.soon(10), true)
+				w.refused = false
 				for _, name := range sorted(w.processes) {
 					if q := w.processes[name]; q.alive && w.random.IntN(2) == 0 {
 						q.connected, q.hangs, q.backOff, q.retryAt = false, true, time.Second, w.now.Add(134*time.Second)
@@ -105,10 +106,20 @@ func (w *world) harmToSessionManager() map[string]func() {
 			}
 		},
 		"loss of the session manager's memory": func() {
-			if w.flame.up && w.random.IntN(3) == 0 {
-				w.flame.stop(w.soon(10), false)
+			if w.flame.Up && w.random.IntN(3) == 0 {
+				w.stop(w.soon(10), false)
 			}
 		},
+	}
+}
+
+// stop ends the session manager, with its memory or without.
+func (w *world) stop(until time.Time, memory bool) {
+	w.flame.Stop()
+	w.upAt, w.refused = until, true
+	if !memory {
+		w.flame.Forget()
+		w.stateSince = until
 	}
 }
 
@@ -138,20 +149,20 @@ func (w *world) restartOperator() {
 
 // settled says whether everything is as it should be, and all work done.
 func (w *world) settled() bool {
-	for _, t := range w.flame.tasks {
-		if t.state == pending || t.state == started {
+	for _, t := range w.flame.Tasks {
+		if t.State == flamemodel.Pending || t.State == flamemodel.Running {
 			return false
 		}
 	}
-	if w.livesWithoutPod() || len(w.pods) != w.policy.Desired || len(w.flame.nodes) != w.policy.Desired || len(w.flame.executors) > 0 {
+	if w.livesWithoutPod() || len(w.pods) != w.policy.Desired || len(w.flame.Nodes) != w.policy.Desired || len(w.flame.Executors) > 0 {
 		return false
 	}
 	for name, pod := range w.pods {
-		n := w.flame.nodes[name]
-		if !pod.Ready || pod.Hash != w.policy.Hash || pod.Terminating || n == nil || n.state != observation.Ready {
+		n := w.flame.Nodes[name]
+		if !pod.Ready || pod.Hash != w.policy.Hash || pod.Terminating || n == nil || n.State != observation.Ready {
 			return false
 		}
-		if pod.StartedAt.Before(w.flame.stateSince) {
+		if pod.StartedAt.Before(w.stateSince) {
 			return false
 		}
 	}
@@ -175,7 +186,7 @@ func (w *world) settle(bound int) {
 			return
 		}
 	}
-	require.Fail(w.t, "does not settle", "seed %d, %s: %+v\npods %v\nFlame lists %+v", w.seed, w.now, w.policy, sorted(w.pods), w.flame.list(w.now))
+	require.Fail(w.t, "does not settle", "seed %d, %s: %+v\npods %v\nFlame lists %+v", w.seed, w.now, w.policy, sorted(w.pods), w.flame.List())
 }
 
 // rest sees to it that nothing is written any more.
@@ -191,6 +202,11 @@ func (w *world) rest() {
 	require.Equal(w.t, created, w.named, "seed %d: pods are made at rest", w.seed)
 }
 
+// submit gives a session a task.
+func (w *world) submit() {
+	w.flame.Submit([]string{"s", "t"}[w.random.IntN(2)], time.Duration(1+w.random.IntN(20))*time.Second)
+}
+
 func TestWhateverFailsNothingIsLostAndAllSettles(t *testing.T) {
 	did := map[string]int{}
 	for seed := range uint64(300) {
@@ -199,7 +215,7 @@ func TestWhateverFailsNothingIsLostAndAllSettles(t *testing.T) {
 		w.harm = true
 		for range 500 {
 			if w.random.IntN(3) == 0 {
-				w.flame.submit([]string{"s", "t"}[w.random.IntN(2)], 1+w.random.IntN(20))
+				w.submit()
 			}
 			if w.random.IntN(25) == 0 {
 				w.hurt()
@@ -211,8 +227,8 @@ func TestWhateverFailsNothingIsLostAndAllSettles(t *testing.T) {
 			w.policy.Hash = "new"
 		}
 		w.settle(2000)
-		for _, task := range w.flame.tasks {
-			require.LessOrEqual(t, task.runs, 1+task.excused, "seed %d: a task ran again without need", seed)
+		for _, task := range w.flame.Tasks {
+			require.LessOrEqual(t, task.Runs, 1+task.Excused, "seed %d: a task ran again without need", seed)
 		}
 		w.rest()
 	}
@@ -227,7 +243,7 @@ func TestARollAndAScaleDownUnderLoadRunEveryTaskOnce(t *testing.T) {
 		w.policy.Desired = 4
 		w.settle(60)
 		for range 300 {
-			w.flame.submit([]string{"s", "t"}[w.random.IntN(2)], 1+w.random.IntN(20))
+			w.submit()
 		}
 		for range 30 {
 			w.step()
@@ -238,8 +254,8 @@ func TestARollAndAScaleDownUnderLoadRunEveryTaskOnce(t *testing.T) {
 		}
 		w.policy.Desired = 1 + w.random.IntN(2)
 		w.settle(6000)
-		for _, task := range w.flame.tasks {
-			require.Equal(t, 1, task.runs, "seed %d", seed)
+		for _, task := range w.flame.Tasks {
+			require.Equal(t, 1, task.Runs, "seed %d", seed)
 		}
 		require.NotZero(t, w.did["unbind"], "seed %d: nothing was drained", seed)
 		require.Zero(t, w.did["force"], "seed %d: something was forced", seed)

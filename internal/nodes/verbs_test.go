@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/xflops/flame-operator/internal/flame/observation"
+	"github.com/xflops/flame-operator/test/flamemodel"
 )
 
 // The verbs do what internal/flame does: they look first, and refuse what would
@@ -21,11 +22,11 @@ func (w *world) fence(name string) {
 }
 
 func (w *world) fenceSilent(name string) {
-	n, p := w.flame.nodes[name], w.processes[name]
-	if n != nil && n.state == observation.Ready && n.room > 0 {
+	n, p := w.flame.Nodes[name], w.processes[name]
+	if n != nil && n.State == observation.Ready && n.Room > 0 {
 		return
 	}
-	require.False(w.t, n != nil && n.connected, "seed %d, %s: fences %q, whose process is connected", w.seed, w.now, name)
+	require.False(w.t, w.flame.Connected(name), "seed %d, %s: fences %q, whose process is connected", w.seed, w.now, name)
 	require.Nil(w.t, w.pods[name], "seed %d, %s: fences %q, which has a pod", w.seed, w.now, name)
 	if p != nil && p.alive {
 		w.did["fence of one that lives"]++
@@ -34,84 +35,85 @@ func (w *world) fenceSilent(name string) {
 }
 
 func (w *world) drain(name string) {
-	n := w.flame.nodes[name]
-	if n != nil && n.room == 0 && n.state == observation.Unknown && !n.givenUpAt.IsZero() {
+	n := w.flame.Nodes[name]
+	if n != nil && n.Room == 0 && n.State == observation.Unknown && !n.GivenUpAt.IsZero() {
 		// Only an operator that has forgotten it may do so, and it waits first.
 		require.GreaterOrEqual(w.t, w.now.Sub(w.fenced[name]).Seconds(), 30.0, "seed %d, %s: fences %q again", w.seed, w.now, name)
 	}
 	w.did["fence"]++
 	w.fenced[name] = w.now
-	w.flame.nodes[name] = &flameNode{state: observation.Unknown, givenUpAt: w.now.Add(flameDrain)}
+	w.flame.Register(name, 0)
+	w.flame.Fence(name)
 	w.latest = w.latest.Fenced(name, w.now.Add(time.Millisecond)) // It was observed before.
 }
 
 func (w *world) clear(name string) {
-	n, p := w.flame.nodes[name], w.processes[name]
-	if n == nil || n.state != observation.Unknown || n.room > 0 {
+	n, p := w.flame.Nodes[name], w.processes[name]
+	if n == nil || n.State != observation.Unknown || n.Room > 0 {
 		return
 	}
 	require.False(w.t, p != nil && p.alive, "seed %d, %s: clears %q, whose process lives", w.seed, w.now, name)
-	for _, e := range w.flame.on(name) {
+	for _, e := range w.flame.On(name) {
 		switch {
-		case e.state == observation.Void, e.state == observation.Unbinding && w.flame.count(e.session, started) == 0:
-			e.state, e.session = observation.Idle, ""
-		case e.state == observation.Binding, e.state == observation.Releasing:
-			delete(w.flame.executors, e.id)
+		case e.State == observation.Void, e.State == observation.Unbinding && w.flame.Count(e.Session, flamemodel.Running) == 0:
+			e.State, e.Session = observation.Idle, ""
+		case e.State == observation.Binding, e.State == observation.Releasing:
+			delete(w.flame.Executors, e.ID)
 		default:
 			continue
 		}
-		require.Nil(w.t, e.task, "seed %d, %s: takes %q off, which runs a task", w.seed, w.now, e.id)
+		require.Nil(w.t, e.Task, "seed %d, %s: takes %q off, which runs a task", w.seed, w.now, e.ID)
 		w.did["clear"]++
 	}
 }
 
 func (w *world) challenge(name string) {
-	if n := w.flame.nodes[name]; n != nil && n.state == observation.Ready {
+	if n := w.flame.Nodes[name]; n != nil && n.State == observation.Ready {
 		w.did["challenge"]++
-		n.room = 0
+		w.flame.Register(name, 0)
 		w.latest = w.latest.Challenged(name, w.now.Add(time.Millisecond))
 	}
 }
 
 func (w *world) release(name string) {
-	if n := w.flame.nodes[name]; n != nil && n.state == observation.NotReady && len(w.flame.on(name)) == 0 {
-		require.False(w.t, n.connected, "seed %d, %s: releases %q, whose process is connected", w.seed, w.now, name)
+	if n := w.flame.Nodes[name]; n != nil && n.State == observation.NotReady && len(w.flame.On(name)) == 0 {
+		require.False(w.t, w.flame.Connected(name), "seed %d, %s: releases %q, whose process is connected", w.seed, w.now, name)
 		w.did["release"]++
-		delete(w.flame.nodes, name)
+		w.flame.Release(name)
 	}
 }
 
 func (w *world) cordon(name string) {
-	if n := w.flame.nodes[name]; n != nil && n.state == observation.Ready && len(w.flame.on(name)) == 0 {
+	if n := w.flame.Nodes[name]; n != nil && n.State == observation.Ready && len(w.flame.On(name)) == 0 {
 		w.did["cordon"]++
-		delete(w.flame.nodes, name)
+		w.flame.Release(name)
 	}
 }
 
 func (w *world) resync(name string) {
 	w.latest = w.latest.Resynced(name, w.now.Add(time.Millisecond))
-	n, on := w.flame.nodes[name], w.flame.on(name)
-	if n == nil || n.state != observation.Ready || len(on) == 0 {
+	n, on := w.flame.Nodes[name], w.flame.On(name)
+	if n == nil || n.State != observation.Ready || len(on) == 0 {
 		return
 	}
 	w.did["resync"]++
 	for _, e := range on {
-		if e.state == observation.Void {
-			w.resynced[e.id]++
-			require.LessOrEqual(w.t, w.resynced[e.id], 3, "seed %d, %s: sends %q over and over", w.seed, w.now, e.id)
-			e.unheard = e.unheard && w.random.IntN(4) == 0
+		if e.State == observation.Void {
+			w.resynced[e.ID]++
+			require.LessOrEqual(w.t, w.resynced[e.ID], 3, "seed %d, %s: sends %q over and over", w.seed, w.now, e.ID)
 		}
 	}
+	w.flame.Register(name, n.Room)
 }
 
 func (w *world) unbind(id string) {
-	e := w.flame.executors[id]
-	if e == nil || w.flame.list(w.now).Work()[id] != observation.RunsTask {
+	e := w.flame.Executors[id]
+	if e == nil || w.flame.List().Work()[id] != observation.RunsTask {
 		return
 	}
-	p := w.processes[e.node]
-	require.NotNil(w.t, e.task, "seed %d, %s: unbinds %q, which waits", w.seed, w.now, id)
+	p := w.processes[e.Node]
+	require.NotNil(w.t, e.Task, "seed %d, %s: unbinds %q, which waits", w.seed, w.now, id)
 	require.True(w.t, p.draining || w.dark(p) || !p.alive, "seed %d, %s: unbinds %q of a pod that is to stay", w.seed, w.now, id)
 	w.did["unbind"]++
-	e.state = observation.Unbinding
+	e.State = observation.Unbinding
 }

@@ -5,7 +5,9 @@ package nodes_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/xflops/flame-operator/internal/nodes"
 	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/rollout"
+	"github.com/xflops/flame-operator/test/flamemodel"
 )
 
 // grace is the drain timeout of the executor managers.
@@ -27,7 +30,7 @@ type world struct {
 	seed   uint64
 	random *rand.Rand
 	now    time.Time
-	flame  *flame
+	flame  *flamemodel.Flame
 	pods   map[string]*pod
 	// processes are by the name of their pod, and outlive it.
 	processes map[string]*process
@@ -37,6 +40,12 @@ type world struct {
 	harm        bool
 	silentUntil time.Time
 	hidden      map[string]time.Time
+
+	// startedAt is when the session manager was started last, upAt when it will be,
+	// and stateSince when it last began with no memory. It refused connections when it
+	// went away last, or swallowed them.
+	startedAt, upAt, stateSince time.Time
+	refused                     bool
 
 	// What the operator remembers, and forgets when it is restarted.
 	latest   observation.Latest
@@ -75,27 +84,48 @@ type process struct {
 	backOff   time.Duration
 	// darkUntil is until when neither Flame nor its kubelet hear from it.
 	darkSince, darkUntil time.Time
-	beatAt               time.Time
 	// hangs says that its connection was swallowed.
 	hangs bool
-	// draining says that its preStop hook runs, until killAt at most; instances are
-	// the executors for which an application's process runs beside it.
-	draining  bool
-	killAt    time.Time
-	instances map[string]bool
+	// draining says that its preStop hook runs, until killAt at most.
+	draining bool
+	killAt   time.Time
 }
 
 func newWorld(t *testing.T, seed uint64, did map[string]int) *world {
 	t.Helper()
 	room := []int64{1, 1, 3}[seed%3]
 	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-	return &world{
-		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 3)), now: now, flame: newFlame(now, room),
+	w := &world{
+		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 3)), now: now, startedAt: now, refused: true,
 		pods: map[string]*pod{}, processes: map[string]*process{}, hidden: map[string]time.Time{},
 		fenced: map[string]time.Time{}, resynced: map[string]int{}, did: did,
 		policy: rollout.Policy{Desired: 3, Hash: "old", MaxSurge: 1},
 	}
+	w.flame = flamemodel.New(w, room, "s", "t")
+	w.flame.Up = true
+	return w
 }
+
+// Now, Acts, Drains, Loses and Picks are what Flame asks of the world.
+func (w *world) Now() time.Time { return w.now }
+
+func (w *world) Acts(node string) bool {
+	p := w.processes[node]
+	return p != nil && p.alive && !w.dark(p)
+}
+
+func (w *world) Drains(node string) bool { return w.processes[node].draining }
+
+func (w *world) Loses(again bool) bool {
+	if again {
+		return w.random.IntN(4) == 0
+	}
+	return w.harm && w.random.IntN(20) == 0
+}
+
+func (w *world) Picks(of int) int { return w.random.IntN(of) }
+
+func sorted[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
 
 func (w *world) dark(p *process) bool { return w.now.Before(p.darkUntil) }
 
@@ -105,7 +135,10 @@ func (w *world) step() {
 	for _, name := range sorted(w.processes) {
 		w.runProcess(w.processes[name])
 	}
-	w.flame.schedule(w)
+	if !w.flame.Up && !w.now.Before(w.upAt) {
+		w.flame.Up, w.startedAt = true, w.now
+	}
+	w.flame.Step()
 	for _, name := range sorted(w.processes) {
 		w.runHook(w.processes[name])
 	}
@@ -128,29 +161,25 @@ func (w *world) runProcess(p *process) {
 		}
 		return
 	}
-	if p.connected && !w.flame.up {
+	if p.connected && !w.flame.Up {
 		p.connected, p.backOff = false, time.Second
 		p.retryAt = w.now.Add(p.backOff)
 	}
 	if !p.connected && !w.now.Before(p.retryAt) {
-		if !w.flame.up {
+		if !w.flame.Up {
 			p.backOff = min(2*p.backOff, 30*time.Second)
 			p.retryAt = w.now.Add(p.backOff)
 			return
 		}
-		p.connected, p.hangs, p.beatAt = true, false, w.now
-		w.flame.register(p.name)
-	}
-	if p.connected && w.now.Sub(p.beatAt) >= 5*time.Second {
-		p.beatAt = w.now
-		w.flame.heartbeat(p.name)
+		p.connected, p.hangs = true, false
+		w.flame.Connect(p.name)
 	}
 }
 
 func (w *world) disconnect(p *process) {
 	if p.connected {
 		p.connected, p.retryAt, p.backOff = false, w.now, time.Second
-		w.flame.streamEnds(p.name, w.now)
+		w.flame.Disconnect(p.name)
 	}
 }
 
@@ -161,7 +190,7 @@ func (w *world) runHook(p *process) {
 		return
 	}
 	forced := !w.now.Before(p.killAt)
-	if !forced && len(p.instances) > 0 {
+	if !forced && w.flame.Serves(p.name) {
 		return
 	}
 	w.checkEnd(p, forced)
@@ -170,19 +199,19 @@ func (w *world) runHook(p *process) {
 
 // checkEnd sees to it that no task is lost because a pod was removed.
 func (w *world) checkEnd(p *process, forced bool) {
-	for _, e := range w.flame.on(p.name) {
-		if e.task != nil {
+	for _, e := range w.flame.On(p.name) {
+		if e.Task != nil {
 			w.checkTask(p, e, forced)
 		}
 	}
 }
 
-func (w *world) checkTask(p *process, e *flameExecutor, forced bool) {
+func (w *world) checkTask(p *process, e *flamemodel.Executor, forced bool) {
 	pod := w.pods[p.name]
 	switch {
 	case pod == nil: // Somebody else has deleted it by force.
 	case pod.now && pod.reason == rollout.Suspended:
-	case pod.now && !e.task.startedAt.Before(pod.knownAt):
+	case pod.now && !e.Task.StartedAt.Before(pod.knownAt):
 		// It was given a task after it was known to be of no use. Flame gives it to
 		// another when the node is given up, and all of them are done in the end.
 		w.did["late task of a pod that was "+string(pod.loss)]++
@@ -195,8 +224,8 @@ func (w *world) checkTask(p *process, e *flameExecutor, forced bool) {
 }
 
 func (w *world) end(p *process) {
-	w.disconnect(p)
-	p.alive, p.instances = false, nil
+	w.flame.End(p.name)
+	p.alive, p.connected = false, false
 	if pod := w.pods[p.name]; pod != nil {
 		pod.Ended, pod.Over, pod.FinishedAt, pod.Ready, pod.ReadySince, pod.Linked = true, true, w.now, false, time.Time{}, false
 	}
@@ -219,9 +248,9 @@ func (w *world) runKubelet(pod *pod) {
 	case !pod.Scheduled:
 		pod.Scheduled = true
 	case p == nil:
-		if w.flame.up && w.random.IntN(3) == 0 {
+		if w.flame.Up && w.random.IntN(3) == 0 {
 			pod.StartedAt = w.now
-			w.processes[pod.Name] = &process{name: pod.Name, alive: true, startedAt: w.now, retryAt: w.now.Add(time.Second), instances: map[string]bool{}}
+			w.processes[pod.Name] = &process{name: pod.Name, alive: true, startedAt: w.now, retryAt: w.now.Add(time.Second)}
 			if pod.Hash == "broken" {
 				w.end(w.processes[pod.Name])
 			}
