@@ -20,7 +20,10 @@ import (
 
 // build makes the objects, with what the spec refers to. The objects are nil if they
 // cannot be made, and then the report says why.
-func (p *pass) build(ctx context.Context, latest observation.Latest) (*desired.Objects, report) {
+func (p *pass) build(ctx context.Context, latest observation.Latest, problems []string) (*desired.Objects, report) {
+	if len(problems) > 0 {
+		return nil, report{invalid: &desired.InvalidSpecError{Problems: problems}}
+	}
 	in := desired.Inputs{OpenShift: p.r.OpenShift, TasksRun: status.TasksRun(p.cluster, latest)}
 	var watched report
 	if reference := p.cluster.Spec.SessionManager.Storage.URISecretRef; reference != nil {

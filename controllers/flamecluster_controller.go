@@ -86,12 +86,12 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	}
 	pass := &pass{r: r, cluster: cluster, memory: r.memories.of(cluster, r.begin), now: r.Now()}
 	r.passes.Add(1)
-	result := pass.run(ctx, problems)
-	r.passes.Add(-1)
-	if err := r.writeStatus(ctx, pass.facts(result)); err != nil {
-		return ctrl.Result{}, errors.Join(result.failed, err)
+	defer r.passes.Add(-1)
+	facts, report := pass.run(ctx, problems)
+	if err := errors.Join(report.failed, r.writeStatus(ctx, facts)); err != nil {
+		return ctrl.Result{}, err // Which sets the time of the next try.
 	}
-	return ctrl.Result{RequeueAfter: result.requeueAfter}, result.failed
+	return ctrl.Result{RequeueAfter: report.requeueAfter}, nil
 }
 
 // begin returns the memory of a cluster that this operator has not seen before.

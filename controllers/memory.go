@@ -31,30 +31,18 @@ type memory struct {
 
 // memories holds the memory of each cluster, by name. A cluster that was deleted and made
 // again under the same name gets a new memory.
-type memories struct {
-	mu  sync.Mutex
-	all map[types.NamespacedName]*memory
-}
+type memories struct{ all sync.Map }
 
 // of returns the memory of a cluster, and makes it with begin if there is none.
 func (m *memories) of(cluster *flamev1alpha1.FlameCluster, begin func(*flamev1alpha1.FlameCluster) *memory) *memory {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	name := client.ObjectKeyFromObject(cluster)
-	found := m.all[name]
-	if found == nil || found.uid != cluster.UID {
-		if m.all == nil {
-			m.all = map[types.NamespacedName]*memory{}
-		}
-		found = begin(cluster)
-		m.all[name] = found
+	if found, ok := m.all.Load(name); ok && found.(*memory).uid == cluster.UID {
+		return found.(*memory)
 	}
-	return found
+	made := begin(cluster)
+	m.all.Store(name, made)
+	return made
 }
 
 // forget drops the memory of a cluster that is gone.
-func (m *memories) forget(name types.NamespacedName) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.all, name)
-}
+func (m *memories) forget(name types.NamespacedName) { m.all.Delete(name) }

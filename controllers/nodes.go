@@ -35,12 +35,14 @@ func (p *pass) stepNodes(ctx context.Context, f found, latest observation.Latest
 	if err != nil {
 		return nil, classify(component, err)
 	}
+	sessionManager := f.sessionManagerOrNone()
 	plan := nodes.Decide(nodes.Input{
 		Latest:         latest,
 		Recent:         p.isRecent(f, latest),
 		Pods:           f.executorManagers.states,
 		Gone:           gone,
-		SessionManager: p.sessionManagerForNodes(f.sessionManagerState()),
+		SessionManager: sessionManager,
+		StateSince:     desired.StateSince(p.cluster.Spec.SessionManager.Storage, sessionManager),
 		Grace:          time.Duration(p.cluster.Spec.ExecutorManager.DrainTimeoutSeconds)*time.Second + fenceMargin,
 	}, p.now)
 	lost := map[string]nodes.Loss{}
@@ -71,16 +73,4 @@ func (p *pass) prove(ctx context.Context, executorManagers []podstate.Pod, lates
 	var gone []nodes.Gone
 	gone, p.memory.absences = p.memory.absences.Prove(executorManagers, strangers, exist, p.now)
 	return gone, nil
-}
-
-func (p *pass) sessionManagerForNodes(pod *podstate.Pod) nodes.SessionManager {
-	if pod == nil {
-		return nodes.SessionManager{}
-	}
-	return nodes.SessionManager{
-		StartedAt:  pod.StartedAt,
-		ReadySince: pod.ReadySince,
-		Refused:    pod.FollowsWithdrawn || pod.Restarted,
-		StateSince: desired.StateSince(p.cluster.Spec.SessionManager.Storage, *pod),
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -49,13 +48,13 @@ func sessionManagerState(pod *corev1.Pod) *podstate.Pod {
 	return &state
 }
 
-// sessionManagerStart is the time at which the session manager started, and zero if it
-// has not.
-func (f found) sessionManagerStart() time.Time {
+// sessionManagerOrNone returns what is read of the session manager's pod, and the zero Pod
+// without one.
+func (f found) sessionManagerOrNone() podstate.Pod {
 	if state := f.sessionManagerState(); state != nil {
-		return state.StartedAt
+		return *state
 	}
-	return time.Time{}
+	return podstate.Pod{}
 }
 
 // observe finds the pods and the object cache as they are.
@@ -107,9 +106,8 @@ func (p *pass) observeFlame(f found) (observation.Latest, error) {
 		return observation.Latest{}, nil
 	}
 	latest := p.r.Flame.Latest(p.name())
-	pod := f.sessionManagerState()
-	ready := pod != nil && pod.Ready
-	if !ready && !latest.Known() {
+	pod := f.sessionManagerOrNone()
+	if !pod.Ready && !latest.Known() {
 		return latest, nil // A session manager that was never ready is not observed.
 	}
 	host := naming.SessionManagerHost(p.cluster.Name, p.cluster.Namespace)
@@ -118,7 +116,7 @@ func (p *pass) observeFlame(f found) (observation.Latest, error) {
 		Frontend: net.JoinHostPort(host, strconv.Itoa(int(naming.FrontendPort))),
 		Backend:  net.JoinHostPort(host, strconv.Itoa(int(naming.BackendPort))),
 	})
-	if err == nil && ready && latest.Err != nil && latest.FailingSince.Before(pod.ReadySince) {
+	if err == nil && pod.Ready && latest.Err != nil && latest.FailingSince.Before(pod.ReadySince) {
 		p.r.Flame.Wake(p.name())
 	}
 	return latest, err
@@ -127,5 +125,5 @@ func (p *pass) observeFlame(f found) (observation.Latest, error) {
 // isRecent reports whether what Flame said last is current, and comes from the session
 // manager that runs now.
 func (p *pass) isRecent(f found, latest observation.Latest) bool {
-	return latest.Recent(p.now, f.sessionManagerStart())
+	return latest.Recent(p.now, f.sessionManagerOrNone().StartedAt)
 }

@@ -29,42 +29,24 @@ type pass struct {
 	now     time.Time
 }
 
-// result is the outcome of a pass.
-type result struct {
-	// found holds the parts that exist now, as far as the pass looked for them.
-	found found
-	flame observation.Latest
-	// wanted is what the cluster consists of, and nil if the objects cannot be made.
-	wanted *desired.Objects
-	// scale is what autoscaling decided, and nil without a decision.
-	scale *autoscale.Decision
-	report
-}
-
-// run observes, builds, decides and acts. The problems are those that kept the spec from
-// being read.
-func (p *pass) run(ctx context.Context, problems []string) result {
+// run observes, builds, decides and acts, and returns what the status is computed from.
+// The problems are those that kept the spec from being read.
+func (p *pass) run(ctx context.Context, problems []string) (status.Facts, report) {
 	found, err := p.observe(ctx)
 	if err != nil {
-		return result{found: found, report: classify(everything, err)}
+		return p.end(found, observation.Latest{}, nil, nil, classify(everything, err))
 	}
 	latest, err := p.observeFlame(found)
 	if err != nil {
-		return result{found: found, flame: latest, report: classify(everything, err)}
+		return p.end(found, latest, nil, nil, classify(everything, err))
 	}
-	var wanted *desired.Objects
-	built := report{}
-	if len(problems) > 0 {
-		built.invalid = &desired.InvalidSpecError{Problems: problems}
-	} else {
-		wanted, built = p.build(ctx, latest)
-	}
+	wanted, built := p.build(ctx, latest, problems)
 	if wanted == nil {
-		return result{found: found, flame: latest, report: built.join(p.keepRunning(ctx, found, latest, built.invalid != nil))}
+		return p.end(found, latest, nil, nil, built.join(p.keepRunning(ctx, found, latest, built.invalid != nil)))
 	}
 	scale, scaled := p.decideScale(found, latest, wanted)
 	found, acted := p.act(ctx, found, latest, wanted, p.replicas(scale))
-	return result{found: found, flame: latest, wanted: wanted, scale: scale, report: built.join(scaled, acted)}
+	return p.end(found, latest, wanted, scale, built.join(scaled, acted))
 }
 
 // act carries out what each component needs. A component that fails keeps no other from
@@ -104,25 +86,26 @@ func (p *pass) fleet(component string) pods.Fleet {
 	return pods.Fleet{Owner: p.cluster, Prefix: prefix, Labels: naming.Labels(p.cluster.Name, component)}
 }
 
-// facts puts together what the status is computed from.
-func (p *pass) facts(r result) status.Facts {
+// end puts together what the status is computed from. Without wanted objects, or without
+// a decision on the scale, those are nil.
+func (p *pass) end(f found, latest observation.Latest, wanted *desired.Objects, scale *autoscale.Decision, r report) (status.Facts, report) {
 	facts := status.Facts{
 		Cluster:          p.cluster,
-		SessionManager:   r.found.sessionManagerState(),
-		ExecutorManagers: r.found.executorManagers.states,
-		ObjectCache:      r.found.objectCache,
-		ObjectCachePods:  r.found.objectCachePods,
-		Flame:            r.flame,
-		Desired:          p.replicas(r.scale),
-		Autoscaling:      r.scale,
+		SessionManager:   f.sessionManagerState(),
+		ExecutorManagers: f.executorManagers.states,
+		ObjectCache:      f.objectCache,
+		ObjectCachePods:  f.objectCachePods,
+		Flame:            latest,
+		Desired:          p.replicas(scale),
+		Autoscaling:      scale,
 		Invalid:          r.invalid,
 		Missing:          r.missing,
 		Obstacles:        r.obstacles,
 		Now:              p.now,
 	}
-	if r.wanted != nil {
-		facts.ExecutorManagerHash = templateHash(r.wanted.ExecutorManager)
-		facts.ObjectCacheHash = r.wanted.ObjectCacheHash
+	if wanted != nil {
+		facts.ExecutorManagerHash = templateHash(wanted.ExecutorManager)
+		facts.ObjectCacheHash = wanted.ObjectCacheHash
 	}
-	return facts
+	return facts, r
 }

@@ -83,20 +83,15 @@ func classify(component string, err error) report {
 		return waitFor(notOwned)
 	case refused != nil:
 		return report{obstacles: []status.Obstacle{{Component: component, Refused: true, Err: refused}}, requeueAfter: refusedDelay}
-	default:
-		return report{obstacles: []status.Obstacle{{Component: component, Err: explained(err)}}, failed: err}
 	}
+	told := err
+	if missing := apply.MissingRight(err); missing != nil {
+		told = missing
+	}
+	return report{obstacles: []status.Obstacle{{Component: component, Err: told}}, failed: err}
 }
 
 // waitFor reports an object that is not there yet.
 func waitFor(missing error) report {
 	return report{missing: missing, requeueAfter: missingReferenceDelay}
-}
-
-// explained returns the error that a user is told about a failed call.
-func explained(err error) error {
-	if missing := apply.MissingRight(err); missing != nil {
-		return missing
-	}
-	return err
 }

@@ -43,7 +43,7 @@ func (p *pass) autoscaleInput(f found, latest observation.Latest, wanted *desire
 		Flame: autoscale.Flame{
 			Policy:  autoscale.Policy(manager.Policy),
 			Gang:    wanted.Gang,
-			Started: f.sessionManagerStart(),
+			Started: f.sessionManagerOrNone().StartedAt,
 			Slot:    observation.Resources{CPU: manager.Slot.CPU.Value(), Memory: manager.Slot.Memory.Value(), GPU: manager.Slot.GPU.Value()},
 			Shape:   shape(wanted.ExecutorManager),
 		},

@@ -142,7 +142,7 @@ func cutOff(name string, seconds int) podstate.Pod {
 func input(latest observation.Latest, pods ...podstate.Pod) Input {
 	return Input{
 		Latest: latest, Recent: true, Pods: pods,
-		SessionManager: SessionManager{StartedAt: ago(3610), ReadySince: ago(3600), Refused: true},
+		SessionManager: podstate.Pod{StartedAt: ago(3610), ReadySince: ago(3600), FollowsWithdrawn: true},
 		Grace:          5 * time.Minute,
 	}
 }
@@ -182,7 +182,7 @@ func restarted(in Input, seconds int) Input {
 // after one that was in its Service to the end.
 func swallowing(in Input, seconds int) Input {
 	in = restarted(in, seconds)
-	in.SessionManager.Refused = false
+	in.SessionManager.FollowsWithdrawn = false
 	return in
 }
 
@@ -195,7 +195,7 @@ func away(in Input) Input {
 // forgetful has a session manager that began with no memory some seconds ago.
 func forgetful(in Input, seconds int) Input {
 	in = restarted(in, seconds)
-	in.SessionManager.StateSince = ago(seconds)
+	in.StateSince = ago(seconds)
 	return in
 }
 

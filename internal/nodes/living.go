@@ -20,7 +20,7 @@ import (
 //
 // Flame workaround: replace-forgotten
 func (d *decision) forgotten(pod *podstate.Pod) {
-	since := d.in.SessionManager.StateSince
+	since := d.in.StateSince
 	if !pod.Ended && !since.IsZero() && !pod.StartedAt.IsZero() && pod.StartedAt.Before(since) {
 		d.lose(pod, StateLost, since, d.idles(pod.Name, since))
 	}
@@ -96,10 +96,18 @@ func (d *decision) cutOff(pod *podstate.Pod) {
 		return
 	}
 	since, wait := cutOffSince(pod), reconnectTime
-	if !sessionManager.Refused && since.Before(sessionManager.ReadySince.Add(linkDelay)) {
+	if !refused(sessionManager) && since.Before(sessionManager.ReadySince.Add(linkDelay)) {
 		wait = hangTime
 	}
 	d.loseAfter(pod, CutOff, since, later(since, sessionManager.ReadySince).Add(wait), false)
+}
+
+// refused reports whether every executor manager that tried to reconnect while the session
+// manager was away was refused: the session manager was started again in its pod, or the
+// one before it had left its Service when it was deleted. Otherwise connections may have
+// been swallowed.
+func refused(sessionManager podstate.Pod) bool {
+	return sessionManager.Restarted || sessionManager.FollowsWithdrawn
 }
 
 // cutOffSince returns the time since which a pod that was connected no longer is. For a

@@ -99,31 +99,18 @@ type Gone struct {
 	DeletedAt time.Time
 }
 
-// SessionManager is what is known of the session manager's pod.
-type SessionManager struct {
-	// StartedAt is the time at which the container started.
-	StartedAt time.Time
-	// ReadySince is zero while the pod is not ready.
-	ReadySince time.Time
-	// Refused says that executor managers that tried to reconnect while the session
-	// manager was away were refused: either the session manager was restarted in its pod,
-	// or the pod before it had left its Service when it was deleted. Otherwise
-	// connections may have been swallowed.
-	Refused bool
-	// StateSince is the time at which the session manager began with no memory, and zero
-	// if its storage outlives it.
-	StateSince time.Time
-}
-
 // Input is what a plan is made from.
 type Input struct {
 	Latest observation.Latest
 	// Recent says that Latest is recent enough to act on, and comes from the session
 	// manager that runs now.
-	Recent         bool
-	Pods           []podstate.Pod
-	Gone           []Gone
-	SessionManager SessionManager
+	Recent bool
+	Pods   []podstate.Pod
+	Gone   []Gone
+	// SessionManager is its pod, and the zero Pod without one. StateSince is when it began
+	// with no memory, and zero if its storage outlives it.
+	SessionManager podstate.Pod
+	StateSince     time.Time
 	// Grace is how long a pod's process may live after the pod was deleted, provided that
 	// the kubelet hears of the deletion.
 	Grace time.Duration

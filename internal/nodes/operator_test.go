@@ -58,7 +58,8 @@ func (w *world) recent() bool { return w.latest.Fresh(w.now, 15*time.Second) }
 
 func (w *world) input() nodes.Input {
 	in := nodes.Input{Latest: w.latest, Recent: w.recent(), Grace: grace}
-	in.SessionManager = nodes.SessionManager{StartedAt: w.startedAt, StateSince: w.stateSince, Refused: w.refused}
+	in.StateSince = w.stateSince
+	in.SessionManager = podstate.Pod{StartedAt: w.startedAt, FollowsWithdrawn: w.refused}
 	if w.flame.Up {
 		in.SessionManager.ReadySince = w.startedAt
 	}

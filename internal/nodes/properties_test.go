@@ -102,7 +102,7 @@ func randomInput(random *rand.Rand) Input {
 		in = away(in)
 	}
 	if random.IntN(8) == 0 {
-		in.SessionManager.StateSince = in.SessionManager.StartedAt
+		in.StateSince = in.SessionManager.StartedAt
 	}
 	states := []observation.NodeState{observation.Ready, observation.Ready, observation.Unknown, observation.NotReady, observation.Absent}
 	held := []observation.ExecutorState{observation.Void, observation.Bound, observation.Bound, observation.Unbinding, observation.Idle}

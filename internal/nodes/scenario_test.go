@@ -19,7 +19,8 @@ type incident struct {
 	Now            time.Time               `json:"now"`
 	Silent         bool                    `json:"silent"`
 	GraceSeconds   int                     `json:"graceSeconds"`
-	SessionManager nodes.SessionManager    `json:"sessionManager"`
+	SessionManager podstate.Pod            `json:"sessionManager"`
+	StateSince     time.Time               `json:"stateSince"`
 	Observation    observation.Observation `json:"observation"`
 	Track          observation.Track       `json:"track"`
 	Pods           []podstate.Pod          `json:"pods"`
@@ -44,7 +45,7 @@ func TestIncidents(t *testing.T) {
 	scenario.Each(t, 6, func(i incident) any {
 		plan := nodes.Decide(nodes.Input{
 			Latest: observation.Latest{Observation: &i.Observation, Track: i.Track}, Recent: !i.Silent,
-			Pods: i.Pods, Gone: i.Gone, SessionManager: i.SessionManager, Grace: time.Duration(i.GraceSeconds) * time.Second,
+			Pods: i.Pods, Gone: i.Gone, SessionManager: i.SessionManager, StateSince: i.StateSince, Grace: time.Duration(i.GraceSeconds) * time.Second,
 		}, i.Now)
 		v := verdict{Gates: plan.Gates, Urgent: plan.Urgent}
 		lists := map[action.Verb]*[]string{
