@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,10 +79,24 @@ func main() {
 // gcPercent.
 const gcPercent = 50
 
-func run(o options) error {
+// memoryPart is the part of the container's memory that Go keeps to by collecting more
+// often, in percent: the rest is for what is not Go's.
+const memoryPart = 85
+
+// boundMemory has Go collect rather than be killed. The manifest sets MEMORY_LIMIT to the
+// container's limit, in bytes, whoever sets that. GOMEMLIMIT in the environment overrides it.
+func boundMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	limit, err := strconv.ParseInt(os.Getenv("MEMORY_LIMIT"), 10, 64)
+	if err == nil && limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 100 * memoryPart)
+	}
+}
+
+func run(o options) error {
+	boundMemory()
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(flamev1alpha1.AddToScheme(scheme))

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -57,10 +58,12 @@ func (p *pass) secretValue(ctx context.Context, reference *flamev1alpha1.SecretK
 		return "", fmt.Errorf("the Secret %q, which %s names, does not exist", reference.Name, field), nil
 	case err != nil:
 		return "", nil, fmt.Errorf("get Secret %q: %w", reference.Name, err)
-	case len(secret.Data[reference.Key]) == 0:
+	}
+	// Files end with a newline, and so do the Secrets that are made from them.
+	if value = strings.TrimRight(string(secret.Data[reference.Key]), "\r\n"); value == "" {
 		return "", fmt.Errorf("the Secret %q, which %s names, has no key %q", reference.Name, field, reference.Key), nil
 	}
-	return string(secret.Data[reference.Key]), nil, nil
+	return value, nil, nil
 }
 
 // checkClaim compares the session manager's claim, if it exists, with the spec.

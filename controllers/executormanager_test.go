@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -243,11 +244,64 @@ func TestADeletedClusterIsLeftToItsOwnersButDoesNotWaitForItsTasks(t *testing.T)
 	assert.Empty(t, h.requests.list[before:], "once is enough")
 }
 
+// TestSuspendNeedsNothingElse suspends a cluster of which it cannot be said what it
+// consists of.
+func TestSuspendNeedsNothingElse(t *testing.T) {
+	for name, spoil := range map[string]func(*flamev1alpha1.FlameClusterSpec){
+		"a Secret is missing": func(s *flamev1alpha1.FlameClusterSpec) {
+			s.SessionManager.Storage = flamev1alpha1.SessionManagerStorage{URISecretRef: &flamev1alpha1.SecretKeyReference{Name: "gone", Key: "uri"}}
+		},
+		"the spec is invalid": func(s *flamev1alpha1.FlameClusterSpec) { s.FlameVersion = "9.9.9" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			cluster := h.create(clusters.MinimalWithCache)
+			h.settle(cluster)
+			h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+				spoil(s)
+				s.Suspend = true
+			})
+			h.settle(cluster)
+			assert.Empty(t, h.pods(""))
+			assert.Zero(t, *h.get(&appsv1.StatefulSet{}, "c-object-cache").(*appsv1.StatefulSet).Spec.Replicas)
+			assert.Equal(t, flamev1alpha1.StateSuspended, cluster.Status.State)
+			assert.Zero(t, cluster.Status.ExecutorManager.Desired)
+			before := h.requests.writes()
+			_, err := h.step(cluster)
+			require.NoError(t, err)
+			assert.Empty(t, h.requests.list[before:], "a second pass writes nothing")
+
+			h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+				*s = clusters.Parse(t, clusters.MinimalWithCache).Spec
+			})
+			h.settle(cluster)
+			assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+			assert.Equal(t, int32(1), *h.get(&appsv1.StatefulSet{}, "c-object-cache").(*appsv1.StatefulSet).Spec.Replicas)
+		})
+	}
+}
+
 func TestOrphanedExecutorManagersAreNobodysAndStay(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)
 	h.settle(cluster)
 	require.NoError(t, h.live.Delete(t.Context(), cluster, client.PropagationPolicy("Orphan")))
+	before := h.requests.writes()
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Empty(t, h.requests.list[before:])
+}
+
+func TestOrphansStayThoughTheCacheShowsTheirOwner(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	h.cache.lags = true
+	for _, pod := range h.executors() {
+		pod.OwnerReferences = nil
+		require.NoError(t, h.live.Update(t.Context(), &pod))
+	}
+	require.NoError(t, h.live.Delete(t.Context(), cluster))
 	before := h.requests.writes()
 	_, err := h.step(cluster)
 	require.NoError(t, err)

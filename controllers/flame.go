@@ -93,7 +93,7 @@ func (r *FlameClusterReconciler) hurryUp(ctx context.Context, name types.Namespa
 	} else if err == nil && (cluster.DeletionTimestamp.IsZero() || slices.Contains(cluster.Finalizers, metav1.FinalizerOrphanDependents)) {
 		return nil
 	}
-	return pods.Hurry(ctx, r.Client, name, map[string]string{
+	return pods.Hurry(ctx, r.Client, r.Live, name, map[string]string{
 		flamev1alpha1.LabelCluster:   name.Name,
 		flamev1alpha1.LabelComponent: flamev1alpha1.ComponentExecutorManager,
 	}, r.Now())

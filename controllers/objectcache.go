@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -102,4 +103,17 @@ func (p *pass) wakeObjectCache(ctx context.Context, set *appsv1.StatefulSet) err
 		return nil
 	}
 	return p.memory.applier.Annotate(ctx, set, flamev1alpha1.AnnotationWokenAt, p.now.UTC().Format(time.RFC3339))
+}
+
+// suspendObjectCache scales an object cache to nothing, whatever else it is to be.
+func (p *pass) suspendObjectCache(ctx context.Context, set *appsv1.StatefulSet) error {
+	if set == nil || *set.Spec.Replicas == 0 {
+		return nil
+	}
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"uid":%q},"spec":{"replicas":0}}`, set.UID))
+	err := p.r.Patch(ctx, set.DeepCopy(), patch, client.FieldOwner(apply.FieldManager))
+	if err != nil && !apply.Gone(err) {
+		return fmt.Errorf("scale StatefulSet %q to 0: %w", set.Name, err)
+	}
+	return nil
 }

@@ -42,7 +42,8 @@ func (p *pass) run(ctx context.Context, problems []string) (status.Facts, report
 	}
 	wanted, built := p.build(ctx, latest, problems)
 	if wanted == nil {
-		return p.end(found, latest, nil, nil, built.join(p.keepRunning(ctx, found, latest, built.invalid != nil)))
+		found, kept := p.keepRunning(ctx, found, latest, built.invalid != nil)
+		return p.end(found, latest, nil, nil, built.join(kept))
 	}
 	scale, scaled := p.decideScale(found, latest, wanted)
 	found, acted := p.act(ctx, found, latest, wanted, p.replicas(scale))
@@ -53,7 +54,8 @@ func (p *pass) run(ctx context.Context, problems []string) (status.Facts, report
 // being looked after, but without the configuration no new pod can be made.
 func (p *pass) act(ctx context.Context, f found, latest observation.Latest, wanted *desired.Objects, replicas int) (found, report) {
 	if err := p.applyShared(ctx, wanted); err != nil {
-		return f, classify(everything, err).join(p.keepRunning(ctx, f, latest, false))
+		f, kept := p.keepRunning(ctx, f, latest, false)
+		return f, classify(everything, err).join(kept)
 	}
 	var sessionManager, executorManagers, objectCache report
 	f.sessionManager, sessionManager = p.stepSessionManager(ctx, f.sessionManager, wanted)
@@ -65,14 +67,31 @@ func (p *pass) act(ctx context.Context, f found, latest observation.Latest, want
 
 // keepRunning looks after what runs while no pod can be made: a session manager whose
 // replacement has begun goes on if the spec has become invalid, nodes that are gone are
-// fenced, and pods that are on their way out end their tasks.
-func (p *pass) keepRunning(ctx context.Context, f found, latest observation.Latest, invalid bool) report {
+// fenced, and pods that are on their way out end their tasks. A suspended cluster loses
+// its pods, for which nobody has to know what the cluster consists of.
+func (p *pass) keepRunning(ctx context.Context, f found, latest observation.Latest, invalid bool) (found, report) {
+	if p.cluster.Spec.Suspend {
+		return p.suspend(ctx, f)
+	}
 	var served report
 	if invalid && rollout.IsWithdrawn(f.sessionManagerState()) {
 		served = classify(flamev1alpha1.ComponentSessionManager, p.setServing(ctx, f.sessionManager, "true"))
 	}
 	_, nodes := p.stepNodes(ctx, f, latest)
-	return served.join(nodes)
+	return f, served.join(nodes)
+}
+
+// suspend removes every pod.
+func (p *pass) suspend(ctx context.Context, f found) (found, report) {
+	var err error
+	f.sessionManager, err = p.takeStep(ctx, f.sessionManager, nil, rollout.NextStep(f.sessionManagerState(), "", true, p.now))
+	gone := classify(flamev1alpha1.ComponentSessionManager, err)
+	plan := rollout.Decide(rollout.Join(f.executorManagers.states, observation.Latest{}, false), rollout.Policy{Suspended: true}, p.now)
+	if err = p.delete(ctx, f.executorManagers.objects, plan, nil, false); err == nil {
+		f.executorManagers, err = p.listExecutorManagers(ctx)
+	}
+	gone = gone.join(classify(flamev1alpha1.ComponentExecutorManager, err))
+	return f, gone.join(classify(flamev1alpha1.ComponentObjectCache, p.suspendObjectCache(ctx, f.objectCache)))
 }
 
 func (p *pass) name() types.NamespacedName { return client.ObjectKeyFromObject(p.cluster) }

@@ -508,3 +508,29 @@ func TestRetriesHaveACeilingOfTheirOwnForEachCluster(t *testing.T) {
 	}
 	assert.Equal(t, 2*firstRetry, limiter.When(other))
 }
+
+// A quota that is full counts the old session manager, which is gone when the new one comes.
+func TestAQuotaThatTheReplacementFitsDoesNotStopIt(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	quota := h.quota("2")
+	quota.Status.Used[corev1.ResourcePods] = resource.MustParse("2")
+	require.NoError(t, h.live.Status().Update(t.Context(), quota))
+	h.awaitRefusals(true)
+
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.MaxSessions = 5 })
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, "false", h.sessionManager(cluster).Labels[flamev1alpha1.LabelServing], "the old one leaves its Service")
+
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.MaxSessions = 1000 })
+	h.settle(cluster)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+		s.SessionManager.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("64")}
+	})
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, "true", h.sessionManager(cluster).Labels[flamev1alpha1.LabelServing], "one that asks for more may not fit")
+	assert.Contains(t, cluster.Status.Message, `the ResourceQuota "few" refuses it`)
+}

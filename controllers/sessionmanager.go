@@ -13,8 +13,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/pods"
@@ -88,11 +90,18 @@ func (p *pass) takeStep(ctx context.Context, pod *corev1.Pod, wanted *desired.Ob
 
 // tryNewSessionManager asks the API server whether it would accept the new pod, before
 // the old one goes. A refusal after that would leave the cluster without a session
-// manager.
+// manager. A quota counts the old pod beside the new one, and does not when that is gone.
 func (p *pass) tryNewSessionManager(ctx context.Context, wanted *desired.Objects) error {
 	pod := wanted.SessionManager.DeepCopy()
 	pod.Name += "-trial"
-	if err := p.try(ctx, pod); err != nil {
+	err := p.try(ctx, pod)
+	if refused := apply.Refused(err); refused != nil && refused.ByQuota() {
+		old := &corev1.Pod{}
+		if getErr := p.r.Live.Get(ctx, client.ObjectKeyFromObject(wanted.SessionManager), old); getErr == nil && desired.AsksForNoMore(pod.Spec, old.Spec) {
+			return nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("try to create Pod %q anew: %w", wanted.SessionManager.Name, err)
 	}
 	return nil

@@ -256,14 +256,14 @@ spec:
 	require.NoError(t, err)
 	assert.Contains(t, cluster.Status.Message, `has no key "uri"`)
 
-	secret.StringData = map[string]string{"uri": "fs:///var/lib/flame/elsewhere"}
+	secret.StringData = map[string]string{"uri": "fs:///var/lib/flame/elsewhere\n"} // As a file ends.
 	require.NoError(t, h.live.Update(t.Context(), secret))
 	h.settle(cluster)
 	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
 	config := h.get(&corev1.ConfigMap{}, "c-config").(*corev1.ConfigMap)
 	assert.NotContains(t, config.Data["flame-cluster.yaml"], "elsewhere")
 	rendered := h.get(&corev1.Secret{}, "c-config").(*corev1.Secret)
-	assert.Contains(t, string(rendered.Data["flame-cluster.yaml"]), "fs:///var/lib/flame/elsewhere")
+	assert.Regexp(t, `fs:///var/lib/flame/elsewhere["']?\n`, string(rendered.Data["flame-cluster.yaml"]), "without the newline of the file")
 	result, err = h.step(cluster)
 	require.NoError(t, err)
 	assert.Equal(t, time.Minute, result.RequeueAfter)

@@ -32,6 +32,9 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s: %s refuses it: %s", e.Doing, e.By, e.Why)
 }
 
+// ByQuota reports whether a ResourceQuota refuses.
+func (e *RefusedError) ByQuota() bool { return strings.HasPrefix(e.By, "the ResourceQuota ") }
+
 // Refused returns the refusal that an error of a write contains, and nil if it contains
 // none. A right that the operator lacks is no refusal, since no change to the object
 // would help.

@@ -49,6 +49,7 @@ func (b builder) template(p parts) (*corev1.PodTemplateSpec, error) {
 	p.container.ImagePullPolicy = corev1.PullIfNotPresent
 	p.container.Env = mergeEnv(p.container.Env, p.settings.Env)
 	p.container.SecurityContext = containerSecurity()
+	p.container.TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
 	p.container.VolumeMounts = append([]corev1.VolumeMount{
 		{Name: "config", MountPath: configDir, ReadOnly: true},
 		{Name: "logs", MountPath: flameHome + "/logs"},

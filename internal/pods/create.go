@@ -165,8 +165,9 @@ func (c *Control) delete(ctx context.Context, pods []*corev1.Pod, options ...cli
 
 // Hurry deletes the pods of an owner that is gone, found by their labels, without the
 // time that they would take to end their work and that garbage collection would give
-// them. Orphaned pods belong to nobody, and stay.
-func Hurry(ctx context.Context, cached client.Client, owner types.NamespacedName, labels map[string]string, now time.Time) error {
+// them. Orphaned pods belong to nobody, and stay. Whose a pod is now the server is asked,
+// since the cache may show the owner that a pod had.
+func Hurry(ctx context.Context, cached client.Client, live client.Reader, owner types.NamespacedName, labels map[string]string, now time.Time) error {
 	var pods corev1.PodList
 	err := cached.List(ctx, &pods, client.InNamespace(owner.Namespace), client.MatchingLabels(labels), client.UnsafeDisableDeepCopy)
 	if err != nil {
@@ -179,6 +180,13 @@ func Hurry(ctx context.Context, cached client.Client, owner types.NamespacedName
 			return nil
 		}
 		if pod.DeletionTimestamp != nil && pod.DeletionTimestamp.Sub(now) <= time.Duration(hurry)*time.Second {
+			return nil
+		}
+		shown := &corev1.Pod{}
+		if err := live.Get(ctx, client.ObjectKeyFromObject(pod), shown); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("get Pod %q: %w", pod.Name, err)
+		}
+		if now := metav1.GetControllerOfNoCopy(shown); now == nil || now.UID != controller.UID {
 			return nil
 		}
 		err := apply.Remove(ctx, cached, pod, hurry)

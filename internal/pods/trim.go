@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/podstate"
 )
 
 // Trim drops what the operator never reads of a pod, which is most of it: the spec except
@@ -68,12 +69,22 @@ func trimContainers(all []corev1.ContainerStatus) []corev1.ContainerStatus {
 	for _, c := range all {
 		kept = append(kept, corev1.ContainerStatus{
 			Name:                 c.Name,
-			State:                c.State,
-			LastTerminationState: c.LastTerminationState,
+			State:                trimState(c.State),
+			LastTerminationState: trimState(c.LastTerminationState),
 			RestartCount:         c.RestartCount,
 			Image:                shared(c.Image),
 			Started:              c.Started,
 		})
 	}
 	return kept
+}
+
+// trimState keeps of what a container said last the part that is told.
+func trimState(state corev1.ContainerState) corev1.ContainerState {
+	if state.Terminated != nil && state.Terminated.Message != "" {
+		ended := *state.Terminated
+		ended.Message = podstate.LastLine(ended.Message)
+		state.Terminated = &ended
+	}
+	return state
 }

@@ -6,6 +6,7 @@ package podstate
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -83,7 +84,7 @@ func finishedHealth(pod *corev1.Pod, component corev1.ContainerStatus) Health {
 	if ended == nil {
 		return Health{flamev1alpha1.ReasonCrashing, "failed"}
 	}
-	return Health{flamev1alpha1.ReasonCrashing, "failed: " + exit(ended)}
+	return Health{flamev1alpha1.ReasonCrashing, "failed: " + exit(ended, pod)}
 }
 
 // waitingHealth returns the health of a pod whose container cannot run, and reports
@@ -103,7 +104,7 @@ func waitingHealth(container corev1.ContainerStatus, pod *corev1.Pod) (Health, b
 	case "CrashLoopBackOff":
 		message := fmt.Sprintf("crashes: restarted %d times", container.RestartCount)
 		if ended := container.LastTerminationState.Terminated; ended != nil {
-			message += ", last " + exit(ended)
+			message += ", last " + exit(ended, pod)
 		}
 		return Health{flamev1alpha1.ReasonCrashing, message}, true
 	}
@@ -115,7 +116,7 @@ func waitingHealth(container corev1.ContainerStatus, pod *corev1.Pod) (Health, b
 func startingHealth(pod *corev1.Pod) Health {
 	for _, container := range pod.Status.ContainerStatuses {
 		if ended := container.LastTerminationState.Terminated; ended != nil {
-			return Health{flamev1alpha1.ReasonStarting, "is starting again after it " + exit(ended)}
+			return Health{flamev1alpha1.ReasonStarting, "is starting again after it " + exit(ended, pod)}
 		}
 	}
 	for _, container := range pod.Status.InitContainerStatuses {
@@ -126,7 +127,8 @@ func startingHealth(pod *corev1.Pod) Health {
 	return Health{flamev1alpha1.ReasonStarting, "is starting"}
 }
 
-func exit(ended *corev1.ContainerStateTerminated) string {
+// exit says how a container ended, with its last words.
+func exit(ended *corev1.ContainerStateTerminated, pod *corev1.Pod) string {
 	text := fmt.Sprintf("ended with exit code %d", ended.ExitCode)
 	switch {
 	case ended.ExitCode == 0:
@@ -134,7 +136,22 @@ func exit(ended *corev1.ContainerStateTerminated) string {
 	case ended.Reason != "" && ended.Reason != "Error":
 		text += " (" + ended.Reason + ")"
 	}
+	if last := LastLine(ended.Message); last != "" {
+		text += ": " + words.Cut(withoutName(last, pod), longestLine)
+	}
 	return text
+}
+
+// longestLine is how much of a container's last words is told, in bytes.
+const longestLine = 300
+
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// LastLine returns the last line of a log that says something, without its colours, as far
+// as it is told.
+func LastLine(log string) string {
+	lines := strings.Split(strings.TrimSpace(colours.ReplaceAllString(log, "")), "\n")
+	return words.Cut(strings.TrimSpace(lines[len(lines)-1]), longestMessage)
 }
 
 // longestMessage is how much of a message of Kubernetes about a pod is kept, in bytes.

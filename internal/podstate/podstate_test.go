@@ -4,6 +4,7 @@
 package podstate
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -120,5 +121,22 @@ func TestOursIsToldFromTheInitContainersOfOthers(t *testing.T) {
 	} {
 		pod := &corev1.Pod{Status: corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{running(name)}}}
 		assert.Equal(t, want, Of(pod, flamev1alpha1.ComponentExecutorManager).Health.Message, name)
+	}
+}
+
+func TestAContainerThatEndsSaysItsLastWords(t *testing.T) {
+	const component = flamev1alpha1.ComponentSessionManager
+	for log, want := range map[string]string{
+		"": "failed: ended with exit code 1",
+		"first\n\x1b[31mError:\x1b[0m no such file in c-session-manager\n\n": "failed: ended with exit code 1: Error: no such file in …",
+		strings.Repeat("x", 2048): "failed: ended with exit code 1: " + strings.Repeat("x", 297) + "…",
+	} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "c-session-manager"}, Status: corev1.PodStatus{
+			Phase: corev1.PodFailed,
+			ContainerStatuses: []corev1.ContainerStatus{{Name: component, State: corev1.ContainerState{
+				Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: log},
+			}}},
+		}}
+		assert.Equal(t, want, Of(pod, component).Health.Message)
 	}
 }

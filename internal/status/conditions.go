@@ -102,7 +102,7 @@ func (c *computation) sessionManagerHealth() podstate.Health {
 	pod := c.SessionManager
 	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
 	switch {
-	case c.Cluster.Spec.Suspend && c.Invalid == nil:
+	case c.Cluster.Spec.Suspend:
 		return podstate.Health{Reason: flamev1alpha1.ReasonSuspended, Message: "is suspended"}
 	case pod == nil && c.Missing != nil:
 		return podstate.Health{Reason: flamev1alpha1.ReasonWaitingForReference, Message: "waits: " + c.Missing.Error()}
@@ -167,7 +167,7 @@ func (c *computation) sessionManagerReady() verdict {
 func (c *computation) executorsReady() verdict {
 	e := c.executorManagers
 	switch {
-	case c.Cluster.Spec.Suspend && c.Invalid == nil:
+	case c.Cluster.Spec.Suspend:
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
 	case e.desired == 0:
 		return verdict{true, flamev1alpha1.ReasonNoneWanted, "no executor manager is wanted"}
@@ -188,7 +188,7 @@ func (c *computation) executorsReady() verdict {
 func (c *computation) objectCacheReady() verdict {
 	replicas := *c.Cluster.Spec.ObjectCache.Replicas
 	switch {
-	case c.Cluster.Spec.Suspend && c.Invalid == nil:
+	case c.Cluster.Spec.Suspend:
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
 	// Flame workaround: one-object-cache
 	case c.objectCacheIsReady() && replicas > 1:
@@ -217,9 +217,9 @@ func (c *computation) progressing() verdict {
 	switch {
 	case failed != nil:
 		return verdict{true, flamev1alpha1.ReasonError, "a call to the Kubernetes API failed and will be repeated: " + c.tell(*failed)}
-	case c.Invalid != nil:
+	case c.Invalid != nil && !c.Cluster.Spec.Suspend:
 		return verdict{false, flamev1alpha1.ReasonInvalid, "nothing is changed until the spec can run"}
-	case c.Missing != nil:
+	case c.Missing != nil && !c.Cluster.Spec.Suspend:
 		return verdict{true, flamev1alpha1.ReasonWaitingForReference, c.Missing.Error()}
 	case refused != nil:
 		return verdict{true, flamev1alpha1.ReasonRefused, c.tell(*refused)}
@@ -250,10 +250,10 @@ func (c *computation) isStarting() bool {
 // ready sums up the conditions of the components.
 func (c *computation) ready() verdict {
 	switch {
-	case c.Invalid != nil:
-		return verdict{false, flamev1alpha1.ReasonInvalid, "the spec cannot run: " + c.withoutNames(c.Invalid.Error())}
 	case c.Cluster.Spec.Suspend:
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
+	case c.Invalid != nil:
+		return verdict{false, flamev1alpha1.ReasonInvalid, "the spec cannot run: " + c.withoutNames(c.Invalid.Error())}
 	}
 	var missing []string
 	for _, condition := range c.notTrue(ofComponents) {

@@ -77,7 +77,7 @@ func (e executorManagers) summary() string {
 // desired returns the number of executor managers that are wanted. An invalid spec
 // changes nothing, so the number before stands.
 func (f Facts) desired() int32 {
-	if f.Invalid != nil {
+	if f.Invalid != nil && !f.Cluster.Spec.Suspend {
 		return f.Cluster.Status.ExecutorManager.Desired
 	}
 	return int32(f.Desired)

@@ -152,7 +152,7 @@ func ReplicasAtStart(cluster *flamev1alpha1.FlameCluster) int {
 // the load.
 func (c *computation) scalingActive() verdict {
 	switch {
-	case c.Cluster.Spec.Suspend && c.Invalid == nil:
+	case c.Cluster.Spec.Suspend:
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
 	case c.Autoscaling == nil:
 		return verdict{false, flamev1alpha1.ReasonInvalid, "nothing is decided until the spec can run"}

@@ -109,13 +109,14 @@ func (c *computation) sessionManagerStart() time.Time {
 	return c.SessionManager.StartedAt
 }
 
-// state sums the cluster up. An invalid spec fails the cluster whatever still runs.
+// state sums the cluster up. An invalid spec fails the cluster whatever still runs, but
+// suspends it all the same.
 func (c *computation) state() flamev1alpha1.State {
 	switch {
-	case c.Invalid != nil:
-		return flamev1alpha1.StateFailed
 	case c.Cluster.Spec.Suspend:
 		return flamev1alpha1.StateSuspended
+	case c.Invalid != nil:
+		return flamev1alpha1.StateFailed
 	case c.sessionManager.Failed(), c.executorManagers.allFail():
 		return flamev1alpha1.StateFailed
 	case c.sessionManager.Ready() && (c.executorManagers.ready > 0 || c.executorManagers.desired == 0):
