@@ -276,6 +276,18 @@ func TestStateAndConditionsFollowThePods(t *testing.T) {
 			state: flamev1alpha1.StateSuspended, message: "the session manager is suspended",
 			conditions: map[string]string{"Ready": "False Suspended", "SessionManagerReady": "False Suspended", "ExecutorsReady": "False Suspended", "Progressing": "False Stable"},
 		},
+		"suspended, and the spec cannot run": {
+			facts: with(facts(nil), func(f *Facts) { f.Invalid = errors.New("no such version") }),
+			spec:  func(s *flamev1alpha1.FlameClusterSpec) { s.Suspend = true },
+			state: flamev1alpha1.StateSuspended, message: "no such version",
+			conditions: map[string]string{"Ready": "False Suspended", "SpecValid": "False Invalid", "SessionManagerReady": "False Suspended", "Progressing": "False Stable"},
+		},
+		"to be suspended while a Secret is missing": {
+			facts: with(facts(nil, pod(ready)), func(f *Facts) { f.Missing = errors.New("no such Secret") }),
+			spec:  func(s *flamev1alpha1.FlameClusterSpec) { s.Suspend = true },
+			state: flamev1alpha1.StateSuspended, message: "the session manager is suspended",
+			conditions: map[string]string{"Ready": "False Suspended", "ExecutorsReady": "False Suspended", "Progressing": "True Scaling"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := clusters.Parse(t, clusters.Minimal)
