@@ -145,13 +145,24 @@ func exit(ended *corev1.ContainerStateTerminated, pod *corev1.Pod) string {
 // longestLine is how much of a container's last words is told, in bytes.
 const longestLine = 300
 
-var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+var (
+	colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+	trouble = regexp.MustCompile(`(?i)error|panic|fatal|fail`)
+)
 
-// LastLine returns the last line of a log that says something, without its colours, as far
-// as it is told.
+// LastLine returns the last line of a log that tells of trouble, or else the last one,
+// without its colours and as far as it is told. What a program says to the end is not
+// always in order.
 func LastLine(log string) string {
 	lines := strings.Split(strings.TrimSpace(colours.ReplaceAllString(log, "")), "\n")
-	return words.Cut(strings.TrimSpace(lines[len(lines)-1]), longestMessage)
+	told := lines[len(lines)-1]
+	for _, line := range slices.Backward(lines) {
+		if trouble.MatchString(line) {
+			told = line
+			break
+		}
+	}
+	return words.Cut(strings.TrimSpace(told), longestMessage)
 }
 
 // longestMessage is how much of a message of Kubernetes about a pod is kept, in bytes.

@@ -129,7 +129,9 @@ func TestAContainerThatEndsSaysItsLastWords(t *testing.T) {
 	for log, want := range map[string]string{
 		"": "failed: ended with exit code 1",
 		"first\n\x1b[31mError:\x1b[0m no such file in c-session-manager\n\n": "failed: ended with exit code 1: Error: no such file in …",
-		strings.Repeat("x", 2048): "failed: ended with exit code 1: " + strings.Repeat("x", 297) + "…",
+		"ERROR: no such file\nINFO: starts":                                  "failed: ended with exit code 1: ERROR: no such file",
+		"one\ntwo":                                                           "failed: ended with exit code 1: two",
+		strings.Repeat("x", 2048):                                            "failed: ended with exit code 1: " + strings.Repeat("x", 297) + "…",
 	} {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "c-session-manager"}, Status: corev1.PodStatus{
 			Phase: corev1.PodFailed,
