@@ -4,6 +4,7 @@
 package desired
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -71,12 +72,31 @@ func TestEveryFieldRestartsItsComponentOrSaysWhyNot(t *testing.T) {
 			field.change(after)
 			assert.Equal(t, want, restarts(t, before, after),
 				"put the field into the hash, in a way that leaves it as it is where the field is not set, or say in exceptions why it is not there")
+			if len(want) > 0 && field.exception() == "" {
+				assert.NotEqual(t, rendered(t, before), rendered(t, after), "nothing that is made has the field but its hash")
+			}
 		})
 	}
 	for name, exception := range exceptions {
 		assert.True(t, excepted[name], "exceptions[%q] is for no field", name)
 		assert.NotEmpty(t, exception.why, name)
 	}
+}
+
+// rendered is all that a cluster is made of but for the hashes.
+func rendered(t *testing.T, cluster *flamev1alpha1.FlameCluster) string {
+	t.Helper()
+	objects, err := Build(cluster, Inputs{})
+	require.NoError(t, err)
+	text, err := json.Marshal(objects)
+	require.NoError(t, err)
+	return strings.NewReplacer(
+		templateHash(objects.SessionManager), "", templateHash(objects.ExecutorManager), "", objects.ObjectCacheHash, "",
+	).Replace(string(text))
+}
+
+func templateHash(pod *corev1.Pod) string {
+	return pod.Annotations[flamev1alpha1.AnnotationTemplateHash]
 }
 
 // field is the way from a spec to something that a user can set.
