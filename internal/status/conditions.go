@@ -214,7 +214,7 @@ func (c *computation) objectCacheReady() verdict {
 
 // progressing says what is being changed, or what keeps the cluster from being changed.
 func (c *computation) progressing() verdict {
-	e, failed, refused := c.executorManagers, c.first(false), c.first(true)
+	failed, refused := c.first(false), c.first(true)
 	switch {
 	case failed != nil:
 		return verdict{true, flamev1alpha1.ReasonError, "a call to the Kubernetes API failed and will be repeated: " + c.tell(*failed)}
@@ -228,6 +228,16 @@ func (c *computation) progressing() verdict {
 		return verdict{true, flamev1alpha1.ReasonReplacing, "the session manager is being replaced"}
 	case c.Cluster.Spec.ObjectCache != nil && c.objectCacheIsOutdated():
 		return verdict{true, flamev1alpha1.ReasonReplacing, "the object cache is being replaced"}
+	default:
+		return c.progressingExecutorManagers()
+	}
+}
+
+// progressingExecutorManagers says whether executor managers come or go, where nothing
+// else is to be told first.
+func (c *computation) progressingExecutorManagers() verdict {
+	e := c.executorManagers
+	switch {
 	case e.outdated() > 0 && e.updatedFailing > 0:
 		return verdict{false, flamev1alpha1.ReasonUpdateStopped, fmt.Sprintf(
 			"the update of executor managers stands still with %d of %d updated, because a new one %s", e.updated, e.desired, e.worst.Message)}
