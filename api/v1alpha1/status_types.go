@@ -101,11 +101,6 @@ type ExecutorManagerStatus struct {
 	// +optional
 	Busy int32 `json:"busy"`
 
-	// draining is the number of executor managers that were deleted and still run,
-	// to end their tasks or about to be gone.
-	// +optional
-	Draining int32 `json:"draining,omitempty"`
-
 	// desired is the number of executor managers that are wanted: what autoscaling
 	// decided, or spec.executorManager.replicas without it, or 0 while suspended.
 	// +optional

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -245,9 +244,6 @@ func (c *computation) progressingExecutorManagers() verdict {
 		return verdict{true, flamev1alpha1.ReasonUpdating, fmt.Sprintf("%d of %d executor managers are updated", e.updated, e.desired)}
 	case e.live != e.desired:
 		return verdict{true, flamev1alpha1.ReasonScaling, fmt.Sprintf("there are %d executor managers, and %d are wanted", e.live, e.desired)}
-	case e.draining > 0 && !c.Cluster.Spec.Suspend:
-		return verdict{true, flamev1alpha1.ReasonDraining, fmt.Sprintf("%d executor managers end their tasks, and are gone by %s",
-			e.draining, e.drainsUntil.UTC().Format(time.RFC3339))}
 	case c.isStarting():
 		return verdict{true, flamev1alpha1.ReasonStarting, "components are starting"}
 	default:

@@ -5,7 +5,6 @@ package status
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/xflops/flame-operator/internal/podstate"
 )
@@ -17,10 +16,6 @@ type executorManagers struct {
 	// counts those that will not become ready by waiting, of which updatedFailing are of
 	// the current spec.
 	finished, failing, updatedFailing int32
-	// draining counts the executor managers that were deleted and still run, until
-	// drainsUntil at the latest.
-	draining    int32
-	drainsUntil time.Time
 	// worst is the health of the executor manager that a user should know of first.
 	worst podstate.Health
 }
@@ -29,7 +24,6 @@ func countExecutorManagers(f Facts) executorManagers {
 	e := executorManagers{desired: f.desired()}
 	for _, pod := range f.ExecutorManagers {
 		if pod.Terminating {
-			e.countTerminating(pod)
 			continue
 		}
 		h := pod.Health
@@ -39,16 +33,6 @@ func countExecutorManagers(f Facts) executorManagers {
 		}
 	}
 	return e
-}
-
-func (e *executorManagers) countTerminating(pod podstate.Pod) {
-	if pod.Finished() || !pod.Scheduled {
-		return
-	}
-	e.draining++
-	if pod.DrainsUntil.After(e.drainsUntil) {
-		e.drainsUntil = pod.DrainsUntil
-	}
 }
 
 func (e *executorManagers) count(h podstate.Health, finished, updated bool) {

@@ -30,8 +30,9 @@ func (f Flame) Feed(t *testing.T, id string, waiting, milliseconds int) (stop fu
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			// A refill that fails is tried again in a moment.
-			_ = f.refill(ctx, id, waiting, milliseconds)
+			// A refill that fails is tried again in a moment. The end of the feed cuts no
+			// call short: a task that is made after it would be counted by nobody.
+			_ = f.refill(context.WithoutCancel(ctx), id, waiting, milliseconds)
 			select {
 			case <-ctx.Done():
 			case <-time.After(interval):
