@@ -97,7 +97,7 @@ func (p *pass) tryNewSessionManager(ctx context.Context, wanted *desired.Objects
 	err := p.try(ctx, pod)
 	if refused := apply.Refused(err); refused != nil && refused.ByQuota() {
 		old := &corev1.Pod{}
-		if getErr := p.r.Live.Get(ctx, client.ObjectKeyFromObject(wanted.SessionManager), old); getErr == nil && desired.AsksForNoMore(pod.Spec, old.Spec) {
+		if getErr := p.r.Live.Get(ctx, client.ObjectKeyFromObject(wanted.SessionManager), old); getErr == nil && desired.AsksForNoMore(pod, old) {
 			return nil
 		}
 	}
