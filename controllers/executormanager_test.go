@@ -266,10 +266,7 @@ func TestSuspendNeedsNothingElse(t *testing.T) {
 			assert.Zero(t, *h.get(&appsv1.StatefulSet{}, "c-object-cache").(*appsv1.StatefulSet).Spec.Replicas)
 			assert.Equal(t, flamev1alpha1.StateSuspended, cluster.Status.State)
 			assert.Zero(t, cluster.Status.ExecutorManager.Desired)
-			before := h.requests.writes()
-			_, err := h.step(cluster)
-			require.NoError(t, err)
-			assert.Empty(t, h.requests.list[before:], "a second pass writes nothing")
+			h.writesNothing(cluster)
 
 			h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
 				*s = clusters.Parse(t, clusters.MinimalWithCache).Spec
@@ -286,10 +283,7 @@ func TestOrphanedExecutorManagersAreNobodysAndStay(t *testing.T) {
 	cluster := h.create(clusters.Minimal)
 	h.settle(cluster)
 	require.NoError(t, h.live.Delete(t.Context(), cluster, client.PropagationPolicy("Orphan")))
-	before := h.requests.writes()
-	_, err := h.step(cluster)
-	require.NoError(t, err)
-	assert.Empty(t, h.requests.list[before:])
+	h.writesNothing(cluster)
 }
 
 func TestOrphansStayThoughTheCacheShowsTheirOwner(t *testing.T) {
@@ -302,10 +296,7 @@ func TestOrphansStayThoughTheCacheShowsTheirOwner(t *testing.T) {
 		require.NoError(t, h.live.Update(t.Context(), &pod))
 	}
 	require.NoError(t, h.live.Delete(t.Context(), cluster))
-	before := h.requests.writes()
-	_, err := h.step(cluster)
-	require.NoError(t, err)
-	assert.Empty(t, h.requests.list[before:])
+	h.writesNothing(cluster)
 }
 
 func TestACacheThatDoesNotShowAClusterEndsNobodysWork(t *testing.T) {

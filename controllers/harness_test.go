@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -115,6 +116,15 @@ func (h *harness) settle(cluster *flamev1alpha1.FlameCluster) {
 		h.now = h.now.Add(5 * time.Second)
 	}
 	require.Fail(h, "it never settles", "%v", h.requests.list)
+}
+
+// writesNothing fails if a step changes anything.
+func (h *harness) writesNothing(cluster *flamev1alpha1.FlameCluster) {
+	h.Helper()
+	before := h.requests.writes()
+	_, err := h.step(cluster)
+	require.NoError(h, err)
+	assert.Empty(h, h.requests.list[before:])
 }
 
 // edit changes a cluster's spec.

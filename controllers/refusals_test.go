@@ -79,6 +79,15 @@ func (h *harness) quota(pods string) *corev1.ResourceQuota {
 	return quota
 }
 
+// fullQuota allows no pod besides the given number that exists.
+func (h *harness) fullQuota(pods string) {
+	h.Helper()
+	quota := h.quota(pods)
+	quota.Status.Used[corev1.ResourcePods] = resource.MustParse(pods)
+	require.NoError(h, h.live.Status().Update(h.Context(), quota))
+	h.awaitRefusals(true)
+}
+
 // webhook answers each creation of a pod with a denial, or not at all if it is closed.
 func (h *harness) webhook(code int32) (*admissionregistrationv1.ValidatingWebhookConfiguration, *httptest.Server) {
 	h.Helper()
@@ -412,10 +421,7 @@ func TestWhatRunsIsLookedAfterWhileMoreIsRefused(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)
 	h.settle(cluster)
-	quota := h.quota("2")
-	quota.Status.Used[corev1.ResourcePods] = resource.MustParse("2")
-	require.NoError(t, h.live.Status().Update(t.Context(), quota))
-	h.awaitRefusals(true)
+	h.fullQuota("2")
 	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.ExecutorManager.Replicas = ptr.To[int32](3) })
 	_, err := h.step(cluster)
 	require.NoError(t, err)
@@ -514,10 +520,7 @@ func TestAQuotaThatTheReplacementFitsDoesNotStopIt(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(clusters.Minimal)
 	h.settle(cluster)
-	quota := h.quota("2")
-	quota.Status.Used[corev1.ResourcePods] = resource.MustParse("2")
-	require.NoError(t, h.live.Status().Update(t.Context(), quota))
-	h.awaitRefusals(true)
+	h.fullQuota("2")
 
 	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.MaxSessions = 5 })
 	_, err := h.step(cluster)
