@@ -7,9 +7,11 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/xflops/flame-operator/internal/apply"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/naming"
 )
@@ -39,4 +41,14 @@ func ensure[C any, P interface {
 	live.SetName(name)
 	live.SetNamespace(p.cluster.Namespace)
 	return p.memory.applier.Prune(ctx, p.cluster, live)
+}
+
+// try asks the API server whether it would accept an object. An object that already
+// exists counts as accepted.
+func (p *pass) try(ctx context.Context, object client.Object) error {
+	err := p.r.Create(ctx, object, client.DryRunAll)
+	if apierrors.IsAlreadyExists(err) && apply.Refused(err) == nil {
+		return nil
+	}
+	return err
 }

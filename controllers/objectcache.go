@@ -11,7 +11,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -83,16 +82,6 @@ func (p *pass) tryObjectCache(ctx context.Context, set *appsv1.StatefulSet, pods
 		return lacks, fmt.Errorf("create Pod %q: %w", pod.Name, err)
 	}
 	return lacks, p.wakeObjectCache(ctx, set)
-}
-
-// try asks the API server whether it would accept an object. An object that already
-// exists counts as accepted.
-func (p *pass) try(ctx context.Context, object client.Object) error {
-	err := p.r.Create(ctx, object, client.DryRunAll)
-	if apierrors.IsAlreadyExists(err) && apply.Refused(err) == nil {
-		return nil
-	}
-	return err
 }
 
 // wakeObjectCache has the StatefulSet's controller look at the StatefulSet again, by a

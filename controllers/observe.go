@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -51,10 +52,7 @@ func sessionManagerState(pod *corev1.Pod) *podstate.Pod {
 // sessionManagerOrNone returns what is read of the session manager's pod, and the zero Pod
 // without one.
 func (f found) sessionManagerOrNone() podstate.Pod {
-	if state := f.sessionManagerState(); state != nil {
-		return *state
-	}
-	return podstate.Pod{}
+	return ptr.Deref(f.sessionManagerState(), podstate.Pod{})
 }
 
 // observe finds the pods and the object cache as they are.
