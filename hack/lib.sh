@@ -88,3 +88,18 @@ use_cluster() {
   kubectl version -o json >/dev/null || die "the cluster of KUBECONFIG=$KUBECONFIG does not answer." \
     "Start it, or unset KUBECONFIG to use a local one."
 }
+
+# delete_namespaces NAME|-l SELECTOR deletes namespaces and waits until they are gone.
+# Kubernetes looks at a namespace that had pods again after half of their longest grace
+# period, which is long for executor managers, or five minutes, unless somebody changes it.
+delete_namespaces() {
+  local end=$((SECONDS + 240)) left
+  kubectl delete namespace "$@" --ignore-not-found --wait=false >&2
+  while left=$(kubectl get namespace "$@" --ignore-not-found -o name) && [[ -n $left ]]; do
+    ((SECONDS < end)) || die "these namespaces are still there: ${left//$'\n'/, }." \
+      "See what holds them: kubectl get -o yaml ${left//$'\n'/ }"
+    # shellcheck disable=SC2086 # one word for each
+    kubectl annotate $left "flame.xflops.io/touched=$(date +%s)" --overwrite >/dev/null 2>&1 || true
+    sleep 3
+  done
+}

@@ -82,7 +82,12 @@ catalog() {
 # there are FlameClusters, which are somebody's and would go with it.
 undeploy() {
   kubectl get customresourcedefinition flameclusters.flame.xflops.io >/dev/null 2>&1 || return 0
-  kubectl delete namespace -l flame.xflops.io/e2e --wait --timeout=120s >&2
+  local tests=flame.xflops.io/e2e namespace
+  for namespace in $(kubectl get namespace -l $tests -o jsonpath='{.items[*].metadata.name}'); do
+    # Nobody waits for what a test that is over still runs.
+    kubectl -n "$namespace" delete flamecluster,pod --all --force --wait=false >/dev/null
+  done
+  delete_namespaces -l $tests
   [[ -z $(kubectl get flameclusters -A -o name) ]] || die "there are FlameClusters on the local cluster, and its operator has to go." \
     "Delete them: kubectl delete flameclusters -A --all (KUBECONFIG=$KUBECONFIG)," \
     "or use another cluster: FLAME_OPERATOR_CLUSTER=/some/folder make $target"
