@@ -37,15 +37,21 @@ import (
 //     moment between two tasks drops the second one, and nothing that Flame says shows
 //     that moment; so the operator looks, and unbinds, while nothing can move. Flame
 //     gives up a node that is silent for 15 s, and hears from each node every 5 s.
-//   - An executor manager that has had no connection to the session manager's port ($2)
-//     for $3 seconds is killed: the cluster was deleted or suspended, or its session
-//     manager is lost. The tasks that run here will run again in any case, because Flame
-//     gives up a node that has been disconnected for 30 s. A connection does not count if
-//     it retransmits packets that nobody confirms: packets to a deleted pod may be
-//     swallowed, and the connection stays open for another quarter of an hour. The column
-//     of retransmissions is the one of eight digits between blanks. Nothing else ends
-//     this script early: the kubelet does not cut a hook short when a pod is deleted
-//     again with a shorter grace period.
+//   - An executor manager whose connection to the session manager's port ($2) has gone is
+//     killed at once, whether or not it connects again. A session manager that starts
+//     again gives the tasks of all executors to others, or has forgotten them. And an
+//     executor that was told to leave its session when the connection went would be Bound
+//     again without an instance, and each task that it was given would fail.
+//   - An executor manager that has no connection for $3 seconds is killed too: the cluster
+//     was deleted or suspended, or its session manager is lost. The tasks that run here
+//     will run again in any case, because Flame gives up a node that has been
+//     disconnected for 30 s. A connection does not count if it retransmits packets that
+//     nobody confirms: packets to a deleted pod may be swallowed, and the connection
+//     stays open for another quarter of an hour. The column of retransmissions is the one
+//     of eight digits between blanks.
+//   - Nothing else ends this script early: the kubelet does not cut a hook short when a
+//     pod is deleted again with a shorter grace period, and brings no volume up to date
+//     once a pod is deleted.
 //   - An executor manager without any instance is halted, checked once more (a binding
 //     that was under way may just have connected), and killed. At that moment the
 //     executor manager runs nothing, so SIGTERM would do no more than SIGKILL.
@@ -79,15 +85,29 @@ shows() {
 }
 busy() { shows /proc/net/unix " 0001 03 " " $sockets/"; }
 connected() { shows /proc/net/tcp ":$port 01 " " 00000000 "; }
+cut_off() {
+  local lines line found=
+  mapfile -t lines < /proc/net/tcp || return 1
+  for line in "${lines[@]}"; do
+    [[ $line =~ \ [0-9A-F]+:[0-9A-F]+\ [0-9A-F]+:$port\ 01\  ]] || continue
+    [[ $links == *"$BASH_REMATCH"* ]] && return 1
+    found+=$BASH_REMATCH
+  done
+  [[ -n $links ]] && return
+  links=$found
+  return 1
+}
 mkdir -p "$sockets.closed" && chmod 0555 "$sockets.closed"
 mv -T "$sockets" "$sockets.left"
 mv -T "$sockets.closed" "$sockets"
 exec {never}<> <(:)
-halt=0 looked=0 seen=0
+halt=0 looked=0 seen=0 links=
 while runs; do
+  cut_off && { kill -KILL "$pid"; break; }
   if ((SECONDS >= halt)) && busy; then
     kill -STOP "$pid"
     read -r -t 7 -u "$never"
+    cut_off && { kill -KILL "$pid"; break; }
     kill -CONT "$pid"
     ((halt += 30))
   fi

@@ -126,12 +126,50 @@ func TestDrain(t *testing.T) {
 			d.start()
 			d.endsIts("killed")
 		},
-		"cut off from the session manager for long: it is killed, busy or not": func(d *drain) {
+		"cut off from the session manager from the start, for long: it is killed, busy or not": func(d *drain) {
+			d.bound("a")
+			d.link.close()
+			d.start()
+			d.goesOn()
+			d.endsIts("killed")
+		},
+		"cut off when it starts, it connects again: it is waited for": func(d *drain) {
+			leave := d.bound("a")
+			d.link.close()
+			d.start()
+			d.connectBackend()
+			d.goesOn()
+			d.waits()
+			leave()
+			d.endsIts("killed")
+		},
+		"its connection goes, and it connects again at once: it is killed, busy or not": func(d *drain) {
 			d.bound("a")
 			d.start()
 			d.goesOn()
 			d.waits()
-			d.cutOff()
+			d.link.close()
+			d.connectBackend()
+			d.endsIts("killed")
+		},
+		"one of two connections goes: it is waited for": func(d *drain) {
+			leave := d.bound("a")
+			d.connectBackend()
+			d.start()
+			d.goesOn()
+			d.waits()
+			d.link.close()
+			d.waits()
+			leave()
+			d.endsIts("killed")
+		},
+		"its connection goes while it is halted: it never goes on": func(d *drain) {
+			d.bound("a")
+			d.start()
+			require.Eventually(d.t, d.halted, halt, 5*time.Millisecond)
+			d.link.close()
+			d.connectBackend()
+			require.Never(d.t, d.runs, halt+soon, time.Millisecond, "it might ask for a task")
 			d.endsIts("killed")
 		},
 		"its connection stays open, but nobody confirms what it sends: it is killed, busy or not": func(d *drain) {
@@ -181,8 +219,8 @@ func TestDrain(t *testing.T) {
 type drain struct {
 	t       *testing.T
 	port    string
-	cutOff  func()
-	swallow func()
+	backend net.Listener
+	link    link
 	path    string
 	sockets string
 	manager *exec.Cmd
@@ -196,35 +234,48 @@ func newDrain(t *testing.T) *drain {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	d := &drain{t: t, path: filepath.Join(dir, "flame-executor-manager"), sockets: filepath.Join(dir, "executors")}
 	require.NoError(t, os.Mkdir(d.sockets, 0o755))
-	d.connectToSessionManager()
+	d.sessionManager()
 	d.manager = exec.Command("/bin/bash", "-c", "read", "--config", "some.yaml")
 	d.manager.Args[0] = d.path
 	d.run(d.manager)
 	return d
 }
 
-// connectToSessionManager makes the connection that an executor manager keeps.
-func (d *drain) connectToSessionManager() {
+// sessionManager listens, and makes the connection that an executor manager keeps.
+func (d *drain) sessionManager() {
 	d.t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(d.t, err)
-	connection, err := net.Dial("tcp4", listener.Addr().String())
+	d.t.Cleanup(func() { _ = listener.Close() })
+	d.backend, d.port = listener, fmt.Sprintf("%04X", listener.Addr().(*net.TCPAddr).Port)
+	d.link = d.connectBackend()
+}
+
+// link is a connection to the session manager, seen from its two ends.
+type link struct{ ours, theirs *net.TCPConn }
+
+func (l link) close() {
+	_ = l.theirs.Close()
+	_ = l.ours.Close()
+}
+
+func (d *drain) connectBackend() link {
+	d.t.Helper()
+	ours, err := net.Dial("tcp4", d.backend.Addr().String())
 	require.NoError(d.t, err)
-	accepted, err := listener.Accept()
+	theirs, err := d.backend.Accept()
 	require.NoError(d.t, err)
-	d.port = fmt.Sprintf("%04X", listener.Addr().(*net.TCPAddr).Port)
-	d.cutOff = func() {
-		_ = accepted.Close()
-		_ = connection.Close()
-		_ = listener.Close()
-	}
-	d.swallow = func() {
-		d.t.Helper()
-		swallowAll(d.t, accepted.(*net.TCPConn))
-		_, err := connection.Write([]byte("heartbeat"))
-		require.NoError(d.t, err)
-	}
-	d.t.Cleanup(d.cutOff)
+	made := link{ours: ours.(*net.TCPConn), theirs: theirs.(*net.TCPConn)}
+	d.t.Cleanup(made.close)
+	return made
+}
+
+// swallow has packets to the session manager vanish, and one that needs an answer sent.
+func (d *drain) swallow() {
+	d.t.Helper()
+	swallowAll(d.t, d.link.theirs)
+	_, err := d.link.ours.Write([]byte("heartbeat"))
+	require.NoError(d.t, err)
 }
 
 // swallowAll has the kernel drop whatever reaches a connection from now on.
@@ -312,11 +363,18 @@ func (d *drain) goesOn() {
 	require.Eventually(d.t, func() bool { return !d.halted() }, 2*halt, 5*time.Millisecond)
 }
 
-// halted reports whether the manager is stopped.
-func (d *drain) halted() bool {
+// halted reports whether the manager is stopped, and runs whether it is neither stopped
+// nor dead.
+func (d *drain) halted() bool { return d.state() == "T" }
+func (d *drain) runs() bool   { return d.state() != "T" && d.state() != "Z" }
+
+// state returns the letter that the kernel has for the manager's state.
+func (d *drain) state() string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.manager.Process.Pid))
 	require.NoError(d.t, err)
-	return strings.Contains(string(stat), ") T ")
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	state, _, _ := strings.Cut(rest, " ")
+	return state
 }
 
 // instance listens on a socket and accepts nobody.
