@@ -126,5 +126,5 @@ func (p *pass) end(f found, latest observation.Latest, wanted *desired.Objects, 
 		facts.ExecutorManagerHash = templateHash(wanted.ExecutorManager)
 		facts.ObjectCacheHash = wanted.ObjectCacheHash
 	}
-	return facts, r
+	return facts, r.join(after(facts.TurnsAfter()))
 }

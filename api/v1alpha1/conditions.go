@@ -49,6 +49,9 @@ const (
 	ReasonReplacing = "Replacing"
 	// ReasonScaling means that executor managers are being added or removed.
 	ReasonScaling = "Scaling"
+	// ReasonDraining means that executor managers that were deleted go on with their
+	// tasks; the message says until when they may.
+	ReasonDraining = "Draining"
 	// ReasonUpdating means that executor managers are being replaced by ones of the current spec.
 	ReasonUpdating = "Updating"
 	// ReasonUpdateStopped means that the update of executor managers stands still

@@ -101,6 +101,11 @@ type ExecutorManagerStatus struct {
 	// +optional
 	Busy int32 `json:"busy"`
 
+	// draining is the number of executor managers that were deleted and have time left to
+	// end their tasks.
+	// +optional
+	Draining int32 `json:"draining,omitempty"`
+
 	// desired is the number of executor managers that are wanted: what autoscaling
 	// decided, or spec.executorManager.replicas without it, or 0 while suspended.
 	// +optional

@@ -39,6 +39,7 @@ var special = map[string][]string{
 	"executorManager.updated":                  {ui + "podCount"},
 	"executorManager.desired":                  {ui + "podCount"},
 	"executorManager.busy":                     {ui + "podCount"},
+	"executorManager.draining":                 {ui + "podCount"},
 	"autoscaling.desiredReplicas":              {ui + "podCount"},
 	// The peaks are autoscaling's own memory, and the console has no way to show a list
 	// of objects.

@@ -34,7 +34,7 @@ func Decide(pods []ExecutorManager, policy Policy, now time.Time) Plan {
 	if policy.Suspended {
 		return d.suspend(pods)
 	}
-	d.sort(pods)
+	d.classify(pods)
 	d.delete(d.stale, Outdated)
 	d.retire()
 	d.shrink()
@@ -94,8 +94,8 @@ func (d *decision) suspend(pods []ExecutorManager) Plan {
 	return d.plan
 }
 
-// sort puts the pods into their lists, each in the order in which its pods go.
-func (d *decision) sort(pods []ExecutorManager) {
+// classify puts the pods into their lists, each in the order in which its pods go.
+func (d *decision) classify(pods []ExecutorManager) {
 	terminating := 0
 	d.current = make([]*ExecutorManager, 0, len(pods))
 	for i := range pods {
@@ -104,7 +104,7 @@ func (d *decision) sort(pods []ExecutorManager) {
 		switch {
 		case pod.Terminating:
 			terminating++
-			d.sortTerminating(pod)
+			d.classifyTerminating(pod)
 		case pod.ended() && wanted:
 			d.ended = append(d.ended, pod)
 		case pod.ended():
@@ -132,9 +132,9 @@ func (d *decision) sort(pods []ExecutorManager) {
 	d.wait(Terminating, terminating, 0)
 }
 
-// sortTerminating has a terminating pod go at once if it has nothing to end, and counts
+// classifyTerminating has a terminating pod go at once if it has nothing to end, and counts
 // it if it drains.
-func (d *decision) sortTerminating(pod *ExecutorManager) {
+func (d *decision) classifyTerminating(pod *ExecutorManager) {
 	drains := pod.DrainsUntil.Sub(d.now)
 	switch {
 	case pod.ended() && pod.hasNothingToEnd() && drains > atOnce:

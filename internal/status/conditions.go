@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 // row describes one condition.
@@ -244,6 +246,9 @@ func (c *computation) progressingExecutorManagers() verdict {
 		return verdict{true, flamev1alpha1.ReasonUpdating, fmt.Sprintf("%d of %d executor managers are updated", e.updated, e.desired)}
 	case e.live != e.desired:
 		return verdict{true, flamev1alpha1.ReasonScaling, fmt.Sprintf("there are %d executor managers, and %d are wanted", e.live, e.desired)}
+	case e.draining > 0 && !c.Cluster.Spec.Suspend:
+		return verdict{true, flamev1alpha1.ReasonDraining, fmt.Sprintf("%s may go on with tasks until %s",
+			words.Count(e.draining, "deleted executor manager"), e.drainsUntil.UTC().Format(time.RFC3339))}
 	case c.isStarting():
 		return verdict{true, flamev1alpha1.ReasonStarting, "components are starting"}
 	default:

@@ -5,6 +5,7 @@ package status
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/xflops/flame-operator/internal/podstate"
 )
@@ -16,6 +17,10 @@ type executorManagers struct {
 	// counts those that will not become ready by waiting, of which updatedFailing are of
 	// the current spec.
 	finished, failing, updatedFailing int32
+	// draining counts the executor managers that were deleted and have time left for their
+	// tasks, until drainsUntil at the latest.
+	draining    int32
+	drainsUntil time.Time
 	// worst is the health of the executor manager that a user should know of first.
 	worst podstate.Health
 }
@@ -24,6 +29,7 @@ func countExecutorManagers(f Facts) executorManagers {
 	e := executorManagers{desired: f.desired()}
 	for _, pod := range f.ExecutorManagers {
 		if pod.Terminating {
+			e.countTerminating(pod, f.Now)
 			continue
 		}
 		h := pod.Health
@@ -33,6 +39,16 @@ func countExecutorManagers(f Facts) executorManagers {
 		}
 	}
 	return e
+}
+
+func (e *executorManagers) countTerminating(pod podstate.Pod, now time.Time) {
+	if pod.Finished() || !pod.Scheduled || !pod.DrainsUntil.After(now) {
+		return
+	}
+	e.draining++
+	if pod.DrainsUntil.After(e.drainsUntil) {
+		e.drainsUntil = pod.DrainsUntil
+	}
 }
 
 func (e *executorManagers) count(h podstate.Health, finished, updated bool) {
@@ -81,4 +97,17 @@ func (f Facts) desired() int32 {
 		return f.Cluster.Status.ExecutorManager.Desired
 	}
 	return int32(f.Desired)
+}
+
+// TurnsAfter returns the time after which a status computed from the facts would differ
+// although nothing has changed: the time of a draining executor manager is over. TurnsAfter
+// returns zero if only a change makes a difference.
+func (f Facts) TurnsAfter() time.Duration {
+	var next time.Duration
+	for _, pod := range f.ExecutorManagers {
+		if left := pod.DrainsUntil.Sub(f.Now); pod.Terminating && left > 0 && (next == 0 || left < next) {
+			next = left
+		}
+	}
+	return next
 }

@@ -81,6 +81,7 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 			Ready:    c.executorManagers.ready,
 			Updated:  c.updated(),
 			Busy:     c.busy(),
+			Draining: c.executorManagers.draining,
 			Desired:  c.executorManagers.desired,
 			Selector: labels.SelectorFromSet(naming.Selector(f.Cluster.Name, flamev1alpha1.ComponentExecutorManager)).String(),
 		},

@@ -32,7 +32,7 @@ func pod(changes ...change) corev1.Pod {
 	p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: "c-executor-manager-abcde", UID: "uid-of-the-pod", Labels: map[string]string{flamev1alpha1.LabelServing: "true"},
 		Annotations: map[string]string{flamev1alpha1.AnnotationTemplateHash: "new"},
-	}}
+	}, Spec: corev1.PodSpec{NodeName: "node"}}
 	for _, change := range changes {
 		change(&p)
 	}
@@ -45,7 +45,11 @@ func ready(p *corev1.Pod) {
 
 func outdated(p *corev1.Pod) { p.Annotations[flamev1alpha1.AnnotationTemplateHash] = "old" }
 
-func terminating(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: now} }
+func terminating(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: now.Add(time.Minute)} }
+
+func overdue(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: now} }
+
+func unscheduled(p *corev1.Pod) { p.Spec.NodeName = "" }
 
 func withdrawn(p *corev1.Pod) { p.Labels[flamev1alpha1.LabelServing] = "false" }
 
@@ -276,6 +280,11 @@ func TestStateAndConditionsFollowThePods(t *testing.T) {
 			state: flamev1alpha1.StateSuspended, message: "the session manager is suspended",
 			conditions: map[string]string{"Ready": "False Suspended", "SessionManagerReady": "False Suspended", "ExecutorsReady": "False Suspended", "Progressing": "False Stable"},
 		},
+		"executor managers that were scaled down end their tasks": {
+			facts: facts(ptr.To(pod(ready)), pod(ready), pod(ready, terminating), pod(terminating, failed(0, "")), pod(terminating, unscheduled), pod(overdue)),
+			state: flamev1alpha1.StateRunning, message: "the session manager and 1 executor managers are ready",
+			conditions: map[string]string{"Ready": "True Ready", "ExecutorsReady": "True Ready", "Progressing": "True Draining"},
+		},
 		"suspended, and the spec cannot run": {
 			facts: with(facts(nil), func(f *Facts) { f.Invalid = errors.New("no such version") }),
 			spec:  func(s *flamev1alpha1.FlameClusterSpec) { s.Suspend = true },
@@ -326,9 +335,20 @@ func TestCountsLeaveOutWhatGoesAndWhatEnded(t *testing.T) {
 	f = f.of(clusters.Parse(t, clusters.Minimal))
 	got := Compute(f).ExecutorManager
 	assert.Equal(t, flamev1alpha1.ExecutorManagerStatus{
-		Replicas: 2, Ready: 2, Updated: 1, Desired: 1,
+		Replicas: 2, Ready: 2, Updated: 1, Desired: 1, Draining: 1,
 		Selector: "app.kubernetes.io/component=executor-manager,app.kubernetes.io/instance=c,app.kubernetes.io/name=flame",
 	}, got)
+}
+
+func TestDrainingSaysUntilWhen(t *testing.T) {
+	f := facts(ptr.To(pod(ready)), pod(ready), pod(ready, terminating), pod(ready, func(p *corev1.Pod) {
+		p.DeletionTimestamp = &metav1.Time{Time: now.Add(time.Hour)}
+	}))
+	f = f.of(clusters.Parse(t, clusters.Minimal))
+	got := Compute(f)
+	assert.Equal(t, time.Minute, f.TurnsAfter())
+	assert.Equal(t, "2 deleted executor managers may go on with tasks until 2026-05-01T13:00:00Z",
+		meta.FindStatusCondition(got.Conditions, flamev1alpha1.ConditionProgressing).Message)
 }
 
 func TestTransitionsKeepTheirTimes(t *testing.T) {

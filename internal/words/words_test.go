@@ -21,3 +21,9 @@ func TestCut(t *testing.T) {
 		assert.True(t, utf8.ValidString(cut))
 	}
 }
+
+func TestCount(t *testing.T) {
+	assert.Equal(t, "0 nodes", Count(0, "node"))
+	assert.Equal(t, "1 node", Count(1, "node"))
+	assert.Equal(t, "2 nodes", Count(2, "node"))
+}
