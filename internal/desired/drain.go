@@ -31,6 +31,12 @@ import (
 //     Binding. Flame disconnects when the executor has reported its task and left its
 //     session. The processes of which the instance consists, or which it leaves behind,
 //     do not matter.
+//   - An instance of an executor whose release the executor manager has logged does not
+//     count. An executor manager that connects again to the session manager keeps the
+//     instances that its executors had at that moment, connected, until it connects again
+//     once more, whatever becomes of the executors. The log's lines are on stdout as well,
+//     so the script empties the files that it has read: they share a small volume, and
+//     what does not fit is lost.
 //   - A busy executor manager is halted for 7 s at first, and again every 30 s after
 //     that, while the tasks themselves run on: during a halt the executor manager neither
 //     reports the end of a task nor asks for one. An executor that is unbound in the
@@ -49,9 +55,10 @@ import (
 //     nobody confirms: packets to a deleted pod may be swallowed, and the connection
 //     stays open for another quarter of an hour. The column of retransmissions is the one
 //     of eight digits between blanks.
-//   - Nothing else ends this script early: the kubelet does not cut a hook short when a
-//     pod is deleted again with a shorter grace period, and brings no volume up to date
-//     once a pod is deleted.
+//   - A file called end beside the old sockets has the executor manager killed: an admin
+//     makes the file by kubectl exec. Nothing else ends this script early, because the kubelet
+//     does not cut a hook short when a pod is deleted again with a shorter grace period,
+//     and brings no volume up to date once a pod is deleted.
 //   - An executor manager without any instance is halted, checked once more (a binding
 //     that was under way may just have connected), and killed. At that moment the
 //     executor manager runs nothing, so SIGTERM would do no more than SIGKILL.
@@ -61,7 +68,9 @@ import (
 // that never delivers, since a shell has no sleep of its own.
 //
 // Flame workaround: drain
-const drainScript = `manager=$1 port=$2 patience=$3 sockets=${FLAME_SOCKET_DIR:-/var/flame/executors} pid=
+//
+// Flame workaround: kept-instances
+const drainScript = `manager=$1 port=$2 patience=$3 sockets=${FLAME_SOCKET_DIR:-/var/flame/executors} pid= released=
 is_manager() {
   local command=
   IFS= read -r -d '' command < "/proc/$1/cmdline"
@@ -83,7 +92,17 @@ shows() {
   done
   return 1
 }
-busy() { shows /proc/net/unix " 0001 03 " " $sockets/"; }
+busy() {
+  local lines line executor
+  mapfile -t lines < /proc/net/unix || return 0
+  for line in "${lines[@]}"; do
+    [[ $line == *" 0001 03 "*" $sockets/"* ]] || continue
+    executor=${line##*/}
+    [[ $released == *"<${executor%.sock}>"* ]] || return 0
+  done
+  return 1
+}
+releases() { grep -hs "Executor <.*> is released" "$FLAME_HOME"/logs/*; }
 connected() { shows /proc/net/tcp ":$port 01 " " 00000000 "; }
 cut_off() {
   local lines line found=
@@ -101,6 +120,10 @@ mkdir -p "$sockets.closed" && chmod 0555 "$sockets.closed"
 mv -T "$sockets" "$sockets.left"
 mv -T "$sockets.closed" "$sockets"
 exec {never}<> <(:)
+before=$(releases) released=$before
+for log in "$FLAME_HOME"/logs/*; do
+  [[ -f $log ]] && : > "$log"
+done
 halt=0 looked=0 seen=0 links=
 while runs; do
   cut_off && { kill -KILL "$pid"; break; }
@@ -113,8 +136,9 @@ while runs; do
   fi
   if ((SECONDS > looked)); then
     looked=$SECONDS
+    released=$before$(releases)
     connected && seen=$SECONDS
-    ((SECONDS - seen > patience)) && { kill -KILL "$pid"; break; }
+    [[ -e $sockets.left/end ]] || ((SECONDS - seen > patience)) && { kill -KILL "$pid"; break; }
   fi
   if ! busy; then
     kill -STOP "$pid"

@@ -4,6 +4,7 @@
 package desired
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -109,6 +110,25 @@ func TestDrain(t *testing.T) {
 			leave()
 			d.endsIts("killed")
 		},
+		"an instance that outlives its executor is no reason to wait": func(d *drain) {
+			leave := d.bound("a")
+			d.bound("b")
+			d.logs("Executor <b> is released, exit.")
+			d.start()
+			d.goesOn()
+			d.waits()
+			leave()
+			d.endsIts("killed")
+		},
+		"an executor is released and keeps its instance: it is killed": func(d *drain) {
+			d.bound("a")
+			d.logs("Executor <b> is released, exit.")
+			d.start()
+			d.goesOn()
+			d.waits()
+			d.logs("Executor <a> is released, exit.")
+			d.endsIts("killed")
+		},
 		"run twice, it does the same": func(d *drain) {
 			leave := d.bound("a")
 			d.start()
@@ -169,7 +189,7 @@ func TestDrain(t *testing.T) {
 			require.Eventually(d.t, d.halted, halt, 5*time.Millisecond)
 			d.link.close()
 			d.connectBackend()
-			require.Never(d.t, d.runs, halt+soon, time.Millisecond, "it might ask for a task")
+			require.Never(d.t, d.waiting, halt+soon, time.Millisecond, "it might ask for a task")
 			d.endsIts("killed")
 		},
 		"its connection stays open, but nobody confirms what it sends: it is killed, busy or not": func(d *drain) {
@@ -178,6 +198,14 @@ func TestDrain(t *testing.T) {
 			d.goesOn()
 			d.waits()
 			d.swallow()
+			d.endsIts("killed")
+		},
+		"an admin ends it: it is killed, busy or not": func(d *drain) {
+			d.bound("a")
+			d.start()
+			d.goesOn()
+			d.waits()
+			require.NoError(d.t, os.WriteFile(filepath.Join(d.sockets+".left", "end"), nil, 0o600))
 			d.endsIts("killed")
 		},
 		"it ends by itself meanwhile": func(d *drain) {
@@ -223,6 +251,7 @@ type drain struct {
 	link    link
 	path    string
 	sockets string
+	home    string
 	manager *exec.Cmd
 	script  *exec.Cmd
 	ended   chan error
@@ -232,8 +261,9 @@ func newDrain(t *testing.T) *drain {
 	dir, err := os.MkdirTemp("", "drain") //nolint:usetesting // A socket's path must be short, and the test's own folder is not.
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	d := &drain{t: t, path: filepath.Join(dir, "flame-executor-manager"), sockets: filepath.Join(dir, "executors")}
+	d := &drain{t: t, path: filepath.Join(dir, "flame-executor-manager"), sockets: filepath.Join(dir, "executors"), home: dir}
 	require.NoError(t, os.Mkdir(d.sockets, 0o755))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "logs"), 0o755))
 	d.sessionManager()
 	d.manager = exec.Command("/bin/bash", "-c", "read", "--config", "some.yaml")
 	d.manager.Args[0] = d.path
@@ -313,7 +343,7 @@ func (d *drain) start() {
 	own := len(command) - 3
 	require.Equal(d.t, []string{container.Command[0], "1F91", "30"}, command[own:], "the process, the port 8081, the patience")
 	d.script = exec.Command(command[0], append(command[1:own:own], d.path, d.port, "1")...)
-	d.script.Env = append(os.Environ(), "FLAME_SOCKET_DIR="+d.sockets)
+	d.script.Env = append(os.Environ(), "FLAME_SOCKET_DIR="+d.sockets, "FLAME_HOME="+d.home)
 	var output strings.Builder
 	d.script.Stdout, d.script.Stderr = &output, &output
 	require.NoError(d.t, d.script.Start())
@@ -363,10 +393,10 @@ func (d *drain) goesOn() {
 	require.Eventually(d.t, func() bool { return !d.halted() }, 2*halt, 5*time.Millisecond)
 }
 
-// halted reports whether the manager is stopped, and runs whether it is neither stopped
-// nor dead.
-func (d *drain) halted() bool { return d.state() == "T" }
-func (d *drain) runs() bool   { return d.state() != "T" && d.state() != "Z" }
+// halted reports whether the manager is stopped, and waiting whether it goes on, which it
+// spends with waiting for input. While it dies it is neither.
+func (d *drain) halted() bool  { return d.state() == "T" }
+func (d *drain) waiting() bool { return d.state() == "S" }
 
 // state returns the letter that the kernel has for the manager's state.
 func (d *drain) state() string {
@@ -393,6 +423,15 @@ func (d *drain) connect(name string) func() {
 	require.NoError(d.t, err)
 	d.t.Cleanup(func() { _ = connection.Close() })
 	return func() { _ = connection.Close() }
+}
+
+// logs writes a line into the manager's log.
+func (d *drain) logs(line string) {
+	d.t.Helper()
+	log, err := os.OpenFile(filepath.Join(d.home, "logs", "fem-node.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	require.NoError(d.t, err)
+	_, err = fmt.Fprintln(log, "16:50:01.299  INFO flame_executor_manager::executor: "+line)
+	require.NoError(d.t, errors.Join(err, log.Close()))
 }
 
 // bound makes an executor with an instance, and returns a function that lets the executor

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,55 @@ func TestDrainOfAnExecutorThatWaitsEndsWithIt(t *testing.T) {
 	require.NoError(t, hook.Wait())
 }
 
+// An executor manager that connects again keeps the instances that it had then.
+func TestDrainOfAnInstanceThatOutlivesItsExecutorEnds(t *testing.T) {
+	c := newCluster(t)
+	c.atFlamesPace()
+	sessionManager := c.sessionManager()
+	p := c.executorManager("node")
+	c.createSession("s")
+	c.createTasks("s", 1, 0)
+	c.succeeds(1)
+	require.Equal(t, "BOUND", c.states("node"))
+	sessionManager.kill()
+	c.sessionManager()
+	c.eventually(10*time.Second, "the node is back", func() bool { return c.node("node") == "READY" && c.streams("node") == 2 })
+	_, err := c.frontend.CloseSession(t.Context(), &flamev1.CloseSessionRequest{SessionId: "s"})
+	require.NoError(t, err)
+	c.eventually(90*time.Second, "its executor is released", func() bool { return c.states("node") == "" })
+	assert.Equal(t, 1, c.connectedInstances("node"))
+
+	hook := c.hook("node")
+	<-p.ended
+	require.NoError(t, hook.Wait())
+}
+
+// connectedInstances counts the instances' ends of the sockets of a node.
+func (c *cluster) connectedInstances(hostname string) int {
+	table, err := os.ReadFile("/proc/net/unix")
+	require.NoError(c.t, err)
+	count := 0
+	for _, line := range strings.Split(string(table), "\n") {
+		if strings.Contains(line, " 0001 03 ") && strings.Contains(line, " "+c.socketsOf(hostname)+"/") {
+			count++
+		}
+	}
+	return count
+}
+
+// streams counts how often an executor manager has connected to a session manager.
+func (c *cluster) streams(hostname string) int {
+	logs, err := filepath.Glob(filepath.Join(c.home, "logs", "fem-"+hostname+".*"))
+	require.NoError(c.t, err)
+	count := 0
+	for _, log := range logs {
+		text, err := os.ReadFile(log)
+		require.NoError(c.t, err)
+		count += strings.Count(string(text), "Starting stream for node")
+	}
+	return count
+}
+
 // atFlamesPace lets the stand-in be as slow as Flame: the hook's own times are Flame's.
 func (c *cluster) atFlamesPace() { c.environ = append(c.environ, pace.Variable+"=1") }
 
@@ -154,7 +204,7 @@ func (c *cluster) hook(hostname string) *exec.Cmd {
 	words := slices.Clone(objects.ExecutorManager.Spec.Containers[0].Lifecycle.PreStop.Exec.Command)
 	copy(words[len(words)-3:], []string{c.path("flame-executor-manager", hostname), fmt.Sprintf("%04X", c.port+1)})
 	hook := exec.Command(words[0], words[1:]...)
-	hook.Env = append(os.Environ(), "FLAME_SOCKET_DIR="+c.socketsOf(hostname))
+	hook.Env = append(os.Environ(), "FLAME_SOCKET_DIR="+c.socketsOf(hostname), "FLAME_HOME="+c.home)
 	require.NoError(c.t, hook.Start())
 	c.t.Cleanup(func() { _ = hook.Process.Kill() })
 	return hook

@@ -113,7 +113,7 @@ func (e *executor) bind(ctx context.Context) error {
 		}
 		return err
 	}
-	e.process = process
+	e.run(process)
 	if result.GetReturnCode() != 0 {
 		e.log.Warnf("states::idle", "Executor <%s> failed to bind session <%s>: %s", e.id, session, result.GetMessage())
 		e.become(unbinding, session)
@@ -208,9 +208,9 @@ func (e *executor) unbind(ctx context.Context) error {
 	if _, err := e.backend.UnbindExecutorCompleted(ctx, &flamev1.UnbindExecutorCompletedRequest{ExecutorId: e.id}); err != nil {
 		return err
 	}
-	if e.process != nil {
-		e.process.Stop()
-		e.process = nil
+	if process := e.process; process != nil {
+		e.run(nil)
+		process.Stop()
 	}
 	e.become(idle, "")
 	return nil
@@ -226,6 +226,19 @@ func (e *executor) become(state flamev1.ExecutorState, session string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state, e.session = state, session
+}
+
+// run sets the instance, which only the executor itself does.
+func (e *executor) run(process *instance.Process) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.process = process
+}
+
+func (e *executor) instance() *instance.Process {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.process
 }
 
 func (e *executor) proto() *flamev1.Executor {

@@ -16,6 +16,7 @@ import (
 	"github.com/xflops/flame-operator/test/standin/capacity"
 	"github.com/xflops/flame-operator/test/standin/config"
 	"github.com/xflops/flame-operator/test/standin/host"
+	"github.com/xflops/flame-operator/test/standin/instance"
 	"github.com/xflops/flame-operator/test/standin/journal"
 )
 
@@ -72,15 +73,24 @@ func (m *manager) status() *flamev1.NodeStatus {
 }
 
 // reported is every executor that this process ever had and was not told to
-// forget, as it is now.
-func (m *manager) reported() []*flamev1.Executor {
+// forget, as it is now. Flame keeps the instances of what it reports, whatever becomes of
+// the executors, until the stream ends: release lets them go.
+func (m *manager) reported() (list []*flamev1.Executor, release func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	list := make([]*flamev1.Executor, 0, len(m.executors))
+	var held []*instance.Process
 	for _, e := range m.executors {
 		list = append(list, e.proto())
+		if process := e.instance(); process != nil {
+			process.Hold()
+			held = append(held, process)
+		}
 	}
-	return list
+	return list, func() {
+		for _, process := range held {
+			process.Stop()
+		}
+	}
 }
 
 // update starts an executor that is new, in whatever state it comes. An executor that is

@@ -43,7 +43,8 @@ func (m *manager) keepStream(ctx context.Context) {
 func (m *manager) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	executors := m.reported()
+	executors, release := m.reported()
+	defer release()
 	m.log.Infof("stream_handler", "Registering node <%s> with %d executors for state alignment", m.node, len(executors))
 	node := &flamev1.Node{
 		Metadata: &flamev1.Metadata{Id: m.node, Name: m.node},
@@ -57,6 +58,7 @@ func (m *manager) stream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.log.Infof("stream_handler", "WatchNode: Starting stream for node <%s>", m.node)
 	go func() {
 		ticker := time.NewTicker(pace.Of(heartbeatInterval))
 		defer ticker.Stop()

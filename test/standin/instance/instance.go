@@ -46,7 +46,9 @@ type ping struct {
 	Exit bool   `json:"exit"`
 }
 
-// Run serves flmping's tasks, one at a time, until the process is killed.
+// Run serves flmping's tasks until the process is killed. A connection has one task at a
+// time; there is a second connection if Flame finds the socket of an instance that it
+// should have ended.
 func Run() error {
 	path := os.Getenv(SocketVariable)
 	if path == "" {
@@ -56,15 +58,21 @@ func Run() error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	for {
-		connection, err := listener.Accept()
-		if err != nil {
-			return fmt.Errorf("accept: %w", err)
+	ended := make(chan error)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				ended <- fmt.Errorf("accept: %w", err)
+			}
+			go func() {
+				if err := serve(connection); !errors.Is(err, io.EOF) {
+					ended <- err
+				}
+			}()
 		}
-		if err := serve(connection); !errors.Is(err, io.EOF) {
-			return err
-		}
-	}
+	}()
+	return <-ended
 }
 
 // serve returns why the connection ended.

@@ -11,14 +11,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
 )
 
-// Process is an instance as its executor manager holds it.
+// Process is an instance as its executor manager holds it. It ends when nobody holds it
+// any longer.
 type Process struct {
+	holders    atomic.Int32
 	command    *exec.Cmd
 	socket     string
 	workDir    string
@@ -33,6 +36,7 @@ type Process struct {
 // if the process has long ended.
 func Start(executorID string, app *flamev1.Application, environment map[string]string) (*Process, error) {
 	p := &Process{}
+	p.Hold()
 	if err := p.prepare(executorID, app); err != nil {
 		return nil, err
 	}
@@ -147,14 +151,30 @@ func (p *Process) Invoke(call Call) (*Answer, error) {
 	return &answer, nil
 }
 
-// Alive reports whether the instance still holds its end of the socket.
+// Alive reports whether whoever listens on the socket still holds that end, which may be
+// an instance before this one.
 func (p *Process) Alive() bool {
-	return p.command != nil && syscall.Kill(p.command.Process.Pid, 0) == nil
+	raw, err := p.connection.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	alive := false
+	err = raw.Control(func(fd uintptr) {
+		_, _, peek := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		alive = errors.Is(peek, syscall.EAGAIN)
+	})
+	return err == nil && alive
 }
 
+// Hold keeps the instance until Stop is called once more.
+func (p *Process) Hold() { p.holders.Add(1) }
+
 // Stop asks the instance's process group to end, and nothing harder, and removes
-// what it wrote.
+// what it wrote, unless somebody else still holds the instance.
 func (p *Process) Stop() {
+	if p.holders.Add(-1) > 0 {
+		return
+	}
 	if p.connection != nil {
 		_ = p.connection.Close()
 	}
