@@ -38,7 +38,7 @@ type reach struct {
 func cachedKinds() []client.Object {
 	return []client.Object{
 		&corev1.Pod{}, &corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &corev1.PersistentVolumeClaim{},
-		&appsv1.StatefulSet{}, &policyv1.PodDisruptionBudget{}, stored.New(),
+		&appsv1.StatefulSet{}, &appsv1.ControllerRevision{}, &policyv1.PodDisruptionBudget{}, stored.New(),
 	}
 }
 

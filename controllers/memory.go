@@ -25,6 +25,8 @@ type memory struct {
 	pods    *pods.Control
 	// absences holds what is remembered of nodes that Flame knows and no pod has.
 	absences nodes.Absences
+	// kept is the name of the ControllerRevision that holds the last valid spec.
+	kept string
 	// leaving is how the session manager that was seen last leaves.
 	leaving rollout.Leaving
 }

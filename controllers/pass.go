@@ -27,6 +27,10 @@ type pass struct {
 	cluster *flamev1alpha1.FlameCluster
 	memory  *memory
 	now     time.Time
+	// standsIn says that the cluster's spec is the last one that could run, since the
+	// current one cannot. tolerated are the problems that are not held against the spec.
+	standsIn  bool
+	tolerated []string
 }
 
 // run observes, builds, decides and acts, and returns what the status is computed from.
@@ -40,7 +44,7 @@ func (p *pass) run(ctx context.Context, problems []string) (status.Facts, report
 	if err != nil {
 		return p.end(found, latest, nil, nil, classify(everything, err))
 	}
-	wanted, built := p.build(ctx, latest, problems)
+	p, wanted, built := p.choose(ctx, latest, problems)
 	if wanted == nil {
 		found, kept := p.keepRunning(ctx, found, latest, built.invalid != nil)
 		return p.end(found, latest, nil, nil, built.join(kept))
@@ -53,16 +57,17 @@ func (p *pass) run(ctx context.Context, problems []string) (status.Facts, report
 // act carries out what each component needs. A component that fails keeps no other from
 // being looked after, but without the configuration no new pod can be made.
 func (p *pass) act(ctx context.Context, f found, latest observation.Latest, wanted *desired.Objects, replicas int) (found, report) {
+	spec := classify(everything, p.keepSpec(ctx, wanted))
 	if err := p.applyShared(ctx, wanted); err != nil {
 		f, kept := p.keepRunning(ctx, f, latest, false)
-		return f, classify(everything, err).join(kept)
+		return f, spec.join(classify(everything, err), kept)
 	}
 	var sessionManager, executorManagers, objectCache report
 	f.sessionManager, sessionManager = p.stepSessionManager(ctx, f.sessionManager, wanted)
 	lost, nodes := p.stepNodes(ctx, f, latest)
 	f.executorManagers, executorManagers = p.stepExecutorManagers(ctx, f, latest, wanted, replicas, lost)
 	f.objectCache, objectCache = p.stepObjectCache(ctx, f.objectCachePods, wanted)
-	return f, sessionManager.join(nodes, executorManagers, objectCache)
+	return f, spec.join(sessionManager, nodes, executorManagers, objectCache)
 }
 
 // keepRunning looks after what runs while no pod can be made: a session manager whose
@@ -118,6 +123,8 @@ func (p *pass) end(f found, latest observation.Latest, wanted *desired.Objects, 
 		Desired:          p.replicas(scale),
 		Autoscaling:      scale,
 		Invalid:          r.invalid,
+		StandsIn:         p.standsIn,
+		Tolerated:        p.tolerated,
 		Missing:          r.missing,
 		Obstacles:        r.obstacles,
 		Now:              p.now,

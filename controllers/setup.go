@@ -55,6 +55,7 @@ func (r *FlameClusterReconciler) SetupWithManager(mgr ctrl.Manager, observed <-c
 		Owns(&corev1.ConfigMap{}).
 		Owns(&corev1.Service{}).
 		Owns(&appsv1.StatefulSet{}).
+		Owns(&appsv1.ControllerRevision{}).
 		Owns(&policyv1.PodDisruptionBudget{}).
 		// An observation of Flame wakes the operator when it differs from the one before.
 		WatchesRawSource(source.Channel(observed, &handler.EnqueueRequestForObject{})).
@@ -126,6 +127,7 @@ func CacheOptions(namespaces []string) cache.Options {
 			&corev1.Service{}:               ours,
 			&corev1.PersistentVolumeClaim{}: ours,
 			&appsv1.StatefulSet{}:           ours,
+			&appsv1.ControllerRevision{}:    ours,
 			&policyv1.PodDisruptionBudget{}: ours,
 		},
 	}

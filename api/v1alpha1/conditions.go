@@ -6,9 +6,17 @@ package v1alpha1
 // Condition types of a FlameCluster. Each carries the generation it speaks of;
 // messages name numbers and fields, never pods.
 const (
-	// ConditionReady sums up the others: the session manager is ready, as many
-	// executor managers as wanted are ready, and the object cache, if any, is ready.
+	// ConditionReady says whether what is wanted serves: the session manager, at least one
+	// executor manager if any is wanted, and the object cache if there is one. Its
+	// observedGeneration is that of the last spec that is in place or was refused. The
+	// condition is absent while the cluster is suspended.
 	ConditionReady = "Ready"
+	// ConditionReconciling is True while the cluster is on its way to what the spec asks
+	// for, and absent otherwise. What comes and goes with the load is no part of that.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True while no waiting helps, because the spec cannot run or an
+	// update stands still, and absent otherwise.
+	ConditionStalled = "Stalled"
 	// ConditionSessionManagerReady says whether the session manager takes sessions.
 	ConditionSessionManagerReady = "SessionManagerReady"
 	// ConditionExecutorsReady says whether every wanted executor manager is
@@ -25,7 +33,7 @@ const (
 	// scaled, and False when all is as the spec says or nothing moves any more.
 	ConditionProgressing = "Progressing"
 	// ConditionSpecValid is False when the spec asks for something that cannot
-	// run. The message says what to change; until then all stays as it was.
+	// run. The message says what to change; until then the last valid spec stays in place.
 	ConditionSpecValid = "SpecValid"
 )
 
@@ -97,6 +105,9 @@ const (
 	ReasonTasksLost = "TasksLost"
 	// ReasonValid means that the spec can run.
 	ReasonValid = "Valid"
+	// ReasonTolerated means that the spec runs because it did before, although a new one
+	// like it would be refused.
+	ReasonTolerated = "Tolerated"
 	// ReasonInvalid means that the spec cannot run as it is.
 	ReasonInvalid = "Invalid"
 	// ReasonWaitingForReference means that a Secret which the spec names does not

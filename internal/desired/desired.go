@@ -36,11 +36,15 @@ type Inputs struct {
 	StorageURI string
 	// TasksRun says that a task runs, or ran when Flame last answered.
 	TasksRun bool
+	// Tolerated are problems that are not held against the spec, since it ran before they
+	// were known as problems.
+	Tolerated []string
 }
 
 // Objects is what a cluster consists of; its configurations stand in the order in which
 // they are applied. A nil is an object that this spec does not want.
 type Objects struct {
+	LastValid             *appsv1ac.ControllerRevisionApplyConfiguration
 	ServiceAccount        *corev1ac.ServiceAccountApplyConfiguration
 	Config                *corev1ac.ConfigMapApplyConfiguration
 	SecretConfig          *corev1ac.SecretApplyConfiguration
@@ -63,7 +67,7 @@ type Objects struct {
 // Build returns the objects of a cluster. The error is an *InvalidSpecError if the spec
 // asks for something that cannot run.
 func Build(cluster *flamev1alpha1.FlameCluster, in Inputs) (*Objects, error) {
-	version, err := validate(cluster)
+	version, err := validate(cluster, in.Tolerated)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +100,9 @@ func (b builder) build() (*Objects, error) {
 		ObjectCacheService:    b.objectCacheService(),
 	}
 	var err error
+	if objects.LastValid, err = b.lastValid(); err != nil {
+		return nil, err
+	}
 	if objects.Config, objects.SecretConfig, err = b.config(); err != nil {
 		return nil, err
 	}

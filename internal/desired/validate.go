@@ -36,14 +36,11 @@ var reservedEnv = []string{
 	"FLAME_CACHE_MAX_MEMORY", "FLAME_CACHE_MAX_OBJECTS", "CUDA_VISIBLE_DEVICES",
 }
 
-// validate finds the problems that the schema cannot find.
-func validate(cluster *flamev1alpha1.FlameCluster) (flameconf.Version, error) {
+// Problems returns what is wrong with a spec that the schema cannot find. Even so the
+// objects can be built, unless Build says otherwise.
+func Problems(cluster *flamev1alpha1.FlameCluster) []string {
 	spec := &cluster.Spec
-	version, err := flameconf.VersionOf(spec.FlameVersion, spec.SessionManager.Image)
 	var problems []string
-	if err != nil {
-		problems = append(problems, err.Error())
-	}
 	problems = append(problems, envProblems("sessionManager", spec.SessionManager.Env)...)
 	problems = append(problems, claimProblems("sessionManager", spec.SessionManager.Storage.VolumeClaimTemplate)...)
 	problems = append(problems, envProblems("executorManager", spec.ExecutorManager.Env)...)
@@ -57,6 +54,21 @@ func validate(cluster *flamev1alpha1.FlameCluster) (flameconf.Version, error) {
 		problems = append(problems, envProblems("objectCache", cache.Env)...)
 		problems = append(problems, claimProblems("objectCache", cache.Storage.VolumeClaimTemplate)...)
 		problems = append(problems, cacheProblems(cache)...)
+	}
+	return problems
+}
+
+// validate finds the version of Flame, and the problems that are not tolerated.
+func validate(cluster *flamev1alpha1.FlameCluster, tolerated []string) (flameconf.Version, error) {
+	version, err := flameconf.VersionOf(cluster.Spec.FlameVersion, cluster.Spec.SessionManager.Image)
+	var problems []string
+	if err != nil {
+		problems = []string{err.Error()}
+	}
+	for _, problem := range Problems(cluster) {
+		if !slices.Contains(tolerated, problem) {
+			problems = append(problems, problem)
+		}
 	}
 	if len(problems) > 0 {
 		return version, &InvalidSpecError{Problems: problems}

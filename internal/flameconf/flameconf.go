@@ -204,3 +204,13 @@ func cache(cluster *flamev1alpha1.FlameCluster) *Cache {
 		},
 	}
 }
+
+// StorageOf returns the session manager's storage URI in a rendered configuration, and
+// nothing if there is none.
+func StorageOf(rendered []byte) string {
+	var server Server
+	if yaml.Unmarshal(rendered, &server) != nil {
+		return ""
+	}
+	return server.Cluster.Storage
+}

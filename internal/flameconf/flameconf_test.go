@@ -202,3 +202,14 @@ func TestEachComponentSeesOnlyWhatItReads(t *testing.T) {
 		})
 	}
 }
+
+func TestStorageOfReadsWhatWasRendered(t *testing.T) {
+	cluster := clusters.Parse(t, clusters.Minimal)
+	version, err := VersionOf("", cluster.Spec.SessionManager.Image)
+	require.NoError(t, err)
+	text, err := Render(ForServers(cluster, version, "sqlite:///somewhere"))
+	require.NoError(t, err)
+	assert.Equal(t, "sqlite:///somewhere", StorageOf([]byte(text)))
+	assert.Empty(t, StorageOf(nil))
+	assert.Empty(t, StorageOf([]byte("cluster: [")))
+}

@@ -36,6 +36,10 @@ func Config(cluster string) string { return cluster + "-config" }
 // names none.
 func ServiceAccount(cluster string) string { return cluster + "-flame" }
 
+// LastValid returns the name of the ControllerRevision that holds the last valid spec of
+// a cluster, which the hash tells from others.
+func LastValid(cluster, hash string) string { return cluster + "-spec-" + hash }
+
 // SessionManager returns the name of the session manager's Pod, Service and claim.
 func SessionManager(cluster string) string { return cluster + "-session-manager" }
 

@@ -29,6 +29,9 @@ type row struct {
 	// Progressing does while the component starts. first says that the condition's
 	// message becomes the status's message if no earlier such condition is false.
 	component, first bool
+	// abnormal says that the condition is listed only while it is true, as kstatus and
+	// Flux have it.
+	abnormal bool
 }
 
 // table returns all conditions in the order in which they are listed. Each condition may
@@ -41,11 +44,14 @@ func (c *computation) table() []row {
 		{kind: flamev1alpha1.ConditionObjectCacheReady, says: c.objectCacheReady, component: true, first: true},
 		{kind: flamev1alpha1.ConditionScalingActive, says: c.scalingActive},
 		{kind: flamev1alpha1.ConditionProgressing, says: c.progressing},
+		{kind: flamev1alpha1.ConditionReconciling, says: c.reconciling, abnormal: true},
+		{kind: flamev1alpha1.ConditionStalled, says: c.stalled, abnormal: true},
 		{kind: flamev1alpha1.ConditionReady, says: c.ready},
 	}
 	return slices.DeleteFunc(rows, func(r row) bool {
 		return r.kind == flamev1alpha1.ConditionObjectCacheReady && c.Cluster.Spec.ObjectCache == nil ||
-			r.kind == flamev1alpha1.ConditionScalingActive && c.Cluster.Spec.ExecutorManager.Autoscaling == nil
+			r.kind == flamev1alpha1.ConditionScalingActive && c.Cluster.Spec.ExecutorManager.Autoscaling == nil ||
+			r.kind == flamev1alpha1.ConditionReady && c.Cluster.Spec.Suspend
 	})
 }
 
@@ -78,6 +84,9 @@ func (c *computation) set(kind string, v verdict) {
 	if v.status {
 		condition.Status = metav1.ConditionTrue
 	}
+	if kind == flamev1alpha1.ConditionReady {
+		condition.ObservedGeneration = c.inPlace()
+	}
 	if before := meta.FindStatusCondition(c.old.Conditions, kind); before != nil && before.Status == condition.Status {
 		condition.LastTransitionTime = before.LastTransitionTime
 		if v.reason == flamev1alpha1.ReasonError && before.Reason == v.reason && sameButNumbers(before.Message, v.message) {
@@ -94,6 +103,9 @@ func (c *computation) find(kind string) *metav1.Condition {
 func (c *computation) specValid() verdict {
 	if c.Invalid != nil {
 		return verdict{false, flamev1alpha1.ReasonInvalid, c.withoutNames(c.Invalid.Error())}
+	}
+	if len(c.Tolerated) > 0 {
+		return verdict{true, flamev1alpha1.ReasonTolerated, "the spec runs on as it did, but a new one like it would be refused: " + strings.Join(c.Tolerated, "; ")}
 	}
 	return verdict{true, flamev1alpha1.ReasonValid, "the spec can run"}
 }
@@ -171,6 +183,8 @@ func (c *computation) executorsReady() verdict {
 	switch {
 	case c.Cluster.Spec.Suspend:
 		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
+	case e.desired == 0 && c.nothingRuns():
+		return verdict{false, flamev1alpha1.ReasonInvalid, "nothing is decided until the spec can run"}
 	case e.desired == 0:
 		return verdict{true, flamev1alpha1.ReasonNoneWanted, "no executor manager is wanted"}
 	case e.ready >= e.desired:
@@ -220,7 +234,7 @@ func (c *computation) progressing() verdict {
 	case failed != nil:
 		return verdict{true, flamev1alpha1.ReasonError, "a call to the Kubernetes API failed and will be repeated: " + c.tell(*failed)}
 	case c.Invalid != nil && !c.Cluster.Spec.Suspend:
-		return verdict{false, flamev1alpha1.ReasonInvalid, "nothing is changed until the spec can run"}
+		return verdict{false, flamev1alpha1.ReasonInvalid, "the edit changes nothing until the spec can run"}
 	case c.Missing != nil && !c.Cluster.Spec.Suspend:
 		return verdict{true, flamev1alpha1.ReasonWaitingForReference, c.Missing.Error()}
 	case refused != nil:
@@ -262,17 +276,55 @@ func (c *computation) isStarting() bool {
 	})
 }
 
-// ready sums up the conditions of the components.
-func (c *computation) ready() verdict {
+// reconciling says what is on its way to what the spec asks for. What comes and goes with
+// the load, and tasks that end after everything else, are no part of that.
+func (c *computation) reconciling() verdict {
+	progressing := c.find(flamev1alpha1.ConditionProgressing)
+	byLoad := c.Cluster.Spec.ExecutorManager.Autoscaling != nil && c.inPlaceBefore() == c.Cluster.Generation &&
+		slices.Contains([]string{flamev1alpha1.ReasonScaling, flamev1alpha1.ReasonStarting}, progressing.Reason)
+	under := progressing.Status == metav1.ConditionTrue && progressing.Reason != flamev1alpha1.ReasonDraining && !byLoad
+	return verdict{under, progressing.Reason, progressing.Message}
+}
+
+// stalled says what no waiting cures.
+func (c *computation) stalled() verdict {
+	progressing := c.find(flamev1alpha1.ConditionProgressing)
 	switch {
-	case c.Cluster.Spec.Suspend:
-		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
 	case c.Invalid != nil:
+		return verdict{true, flamev1alpha1.ReasonInvalid, c.find(flamev1alpha1.ConditionSpecValid).Message}
+	case progressing.Reason == flamev1alpha1.ReasonUpdateStopped:
+		return verdict{true, progressing.Reason, progressing.Message}
+	}
+	return verdict{}
+}
+
+// inPlace returns the generation of the spec that is in place or refused, so that who
+// waits for Ready after an edit waits for the edit.
+func (c *computation) inPlace() int64 {
+	if c.find(flamev1alpha1.ConditionReconciling) == nil {
+		return c.Cluster.Generation
+	}
+	return c.inPlaceBefore()
+}
+
+func (c *computation) inPlaceBefore() int64 {
+	if before := meta.FindStatusCondition(c.old.Conditions, flamev1alpha1.ConditionReady); before != nil {
+		return before.ObservedGeneration
+	}
+	return 0
+}
+
+// ready says whether what is wanted serves: the session manager, an executor manager if
+// any is wanted, and the object cache if there is one.
+func (c *computation) ready() verdict {
+	if c.nothingRuns() {
 		return verdict{false, flamev1alpha1.ReasonInvalid, "the spec cannot run: " + c.withoutNames(c.Invalid.Error())}
 	}
 	var missing []string
 	for _, condition := range c.notTrue(ofComponents) {
-		missing = append(missing, condition.Message)
+		if condition.Type != flamev1alpha1.ConditionExecutorsReady || c.executorManagers.ready == 0 {
+			missing = append(missing, condition.Message)
+		}
 	}
 	if len(missing) > 0 {
 		return verdict{false, flamev1alpha1.ReasonNotReady, strings.Join(missing, "; ")}

@@ -18,6 +18,8 @@ func Transitions(before, now []metav1.Condition) []metav1.Condition {
 	for _, condition := range now {
 		old := meta.FindStatusCondition(before, condition.Type)
 		switch {
+		case condition.Type == flamev1alpha1.ConditionReconciling, condition.Type == flamev1alpha1.ConditionStalled:
+			// Other conditions say the same.
 		case old == nil && !worthTelling(condition):
 		case old != nil && old.Status == condition.Status && old.Reason == condition.Reason && !losesMore(*old, condition):
 		default:
@@ -44,7 +46,7 @@ func EventType(condition metav1.Condition) string {
 	switch condition.Reason {
 	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonCrashing, flamev1alpha1.ReasonConfigError,
 		flamev1alpha1.ReasonInvalid, flamev1alpha1.ReasonRefused, flamev1alpha1.ReasonError, flamev1alpha1.ReasonUpdateStopped,
-		flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas, flamev1alpha1.ReasonTasksLost:
+		flamev1alpha1.ReasonTolerated, flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas, flamev1alpha1.ReasonTasksLost:
 		return corev1.EventTypeWarning
 	}
 	return corev1.EventTypeNormal

@@ -90,10 +90,10 @@ func (e executorManagers) summary() string {
 	return text
 }
 
-// desired returns the number of executor managers that are wanted. An invalid spec
-// changes nothing, so the number before stands.
+// desired returns the number of executor managers that are wanted. Where nothing can be
+// decided, the number before stands.
 func (f Facts) desired() int32 {
-	if f.Invalid != nil && !f.Cluster.Spec.Suspend {
+	if f.nothingRuns() && !f.Cluster.Spec.Suspend {
 		return f.Cluster.Status.ExecutorManager.Desired
 	}
 	return int32(f.Desired)

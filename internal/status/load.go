@@ -139,13 +139,13 @@ func ReplicasBefore(cluster *flamev1alpha1.FlameCluster) int {
 }
 
 // ReplicasAtStart returns the number from which autoscaling starts if there was no
-// decision before: the replicas of the spec for a new cluster, and the current number of
-// executor managers for an older cluster that autoscales from now on.
+// decision before: the current number of executor managers for a cluster that autoscales
+// from now on, and the replicas of the spec if there is none, as for a new cluster.
 func ReplicasAtStart(cluster *flamev1alpha1.FlameCluster) int {
-	if cluster.Status.ObservedGeneration == 0 {
-		return desired.Replicas(cluster)
+	if live := cluster.Status.ExecutorManager.Replicas; live > 0 {
+		return int(live)
 	}
-	return int(cluster.Status.ExecutorManager.Replicas)
+	return desired.Replicas(cluster)
 }
 
 // scalingActive returns the verdict on whether the number of executor managers follows

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -51,6 +52,11 @@ type Facts struct {
 	// Invalid says what is wrong with the spec. Missing says which object that the
 	// cluster needs does not exist or belongs to somebody else.
 	Invalid, Missing error
+	// StandsIn says that the cluster's spec is the last one that could run, in place of
+	// the invalid one. Tolerated are the problems of a valid spec that ran before they
+	// were known as problems.
+	StandsIn  bool
+	Tolerated []string
 	// Obstacles are the writes and reads that did not succeed, in the order in which
 	// they were tried.
 	Obstacles []Obstacle
@@ -65,7 +71,9 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 	c.sessionManager = c.sessionManagerHealth()
 	c.lost = c.countLost()
 	for _, r := range c.table() {
-		c.set(r.kind, r.says())
+		if said := r.says(); said.status || !r.abnormal {
+			c.set(r.kind, said)
+		}
 	}
 	return flamev1alpha1.FlameClusterStatus{
 		Conditions:         c.list,
@@ -110,13 +118,16 @@ func (c *computation) sessionManagerStart() time.Time {
 	return c.SessionManager.StartedAt
 }
 
-// state sums the cluster up. An invalid spec fails the cluster whatever still runs, but
+// nothingRuns reports whether the spec is invalid and none stands in for it.
+func (f Facts) nothingRuns() bool { return f.Invalid != nil && !f.StandsIn }
+
+// state sums the cluster up. A spec that is invalid fails a cluster that never ran, and
 // suspends it all the same.
 func (c *computation) state() flamev1alpha1.State {
 	switch {
 	case c.Cluster.Spec.Suspend:
 		return flamev1alpha1.StateSuspended
-	case c.Invalid != nil:
+	case c.nothingRuns():
 		return flamev1alpha1.StateFailed
 	case c.sessionManager.Failed(), c.executorManagers.allFail():
 		return flamev1alpha1.StateFailed
@@ -133,16 +144,16 @@ func (c *computation) message() string {
 	if wrong := c.notTrue(func(r row) bool { return r.first }); len(wrong) > 0 {
 		return wrong[0].Message
 	}
-	if len(c.Obstacles) > 0 {
-		return c.find(flamev1alpha1.ConditionProgressing).Message
+	if ready := c.find(flamev1alpha1.ConditionReady); ready != nil && len(c.Obstacles) == 0 {
+		return ready.Message
 	}
-	return c.find(flamev1alpha1.ConditionReady).Message
+	return c.find(flamev1alpha1.ConditionProgressing).Message
 }
 
 // updated returns the number of executor managers of the current spec. An invalid spec
 // makes no pods to compare with, so the number before stands.
 func (c *computation) updated() int32 {
-	if c.Invalid != nil {
+	if c.nothingRuns() {
 		return c.old.ExecutorManager.Updated
 	}
 	return c.executorManagers.updated
@@ -178,4 +189,13 @@ func (c *computation) objectCacheIsOutdated() bool {
 	return c.ObjectCacheHash != "" && slices.ContainsFunc(c.ObjectCachePods, func(pod podstate.Pod) bool {
 		return pod.Hash != c.ObjectCacheHash
 	})
+}
+
+// FoundValid reports whether an operator found the current spec of a cluster valid. A
+// status that tells of a failed call, or of a missing Secret, says nothing of the spec.
+func FoundValid(cluster *flamev1alpha1.FlameCluster) bool {
+	valid := meta.FindStatusCondition(cluster.Status.Conditions, flamev1alpha1.ConditionSpecValid)
+	progressing := meta.FindStatusCondition(cluster.Status.Conditions, flamev1alpha1.ConditionProgressing)
+	return valid != nil && valid.Status == metav1.ConditionTrue && valid.ObservedGeneration == cluster.Generation &&
+		progressing != nil && progressing.Reason != flamev1alpha1.ReasonError && progressing.Reason != flamev1alpha1.ReasonWaitingForReference
 }

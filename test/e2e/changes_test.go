@@ -93,18 +93,20 @@ func TestChangesRestartOnlyWhatTheyMust(t *testing.T) {
 	}
 }
 
-func TestInvalidSpecChangesNothing(t *testing.T) {
+func TestAnInvalidEditChangesNothingAndStopsNothing(t *testing.T) {
 	t.Parallel()
 	c := create(t, newNamespace(t), "flame")
 	c.Settled(t)
 	before, working := c.AllLiving(t), c.Living(t, executors)
 
-	c.Apply(t, replicas(3), func(spec *flamev1alpha1.FlameClusterSpec) {
+	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) {
 		spec.ExecutorManager.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("3")}
 	})
 	status := c.Says(t, flamev1alpha1.ConditionSpecValid, metav1.ConditionFalse, flamev1alpha1.ReasonInvalid, "limits.cpu", "maxExecutors")
-	assert.Equal(t, flamev1alpha1.StateFailed, status.State)
+	assert.Equal(t, flamev1alpha1.StateRunning, status.State)
 	assert.NoError(t, mentions(status.Message, "limits.cpu", "maxExecutors"))
+	c.Says(t, flamev1alpha1.ConditionStalled, metav1.ConditionTrue, flamev1alpha1.ReasonInvalid)
+	c.Says(t, flamev1alpha1.ConditionReady, metav1.ConditionTrue, flamev1alpha1.ReasonReady)
 	steadily(t, "the pods stay as they are", func(context.Context) error {
 		if now := c.AllLiving(t); len(now) != len(before) || !now.Contains(before) {
 			return fmt.Errorf("there were %v, and there are %v", before, now)
@@ -112,7 +114,20 @@ func TestInvalidSpecChangesNothing(t *testing.T) {
 		return nil
 	})
 
+	c.Apply(t, replicas(3))
+	assert.True(t, c.Has(t, executors, 3).Contains(working), "the number is valid, and the one there was stays")
+	lost := c.Living(t, sessionManager)
+	for name := range lost {
+		require.NoError(t, k8s.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: name}}))
+	}
+	eventually(t, "the session manager is made again", func(context.Context) error {
+		if now := c.Living(t, sessionManager); len(now) != 1 || now.Overlaps(lost) {
+			return fmt.Errorf("there was %v, and there is %v", lost, now)
+		}
+		return nil
+	})
+
 	c.Apply(t, func(spec *flamev1alpha1.FlameClusterSpec) { spec.ExecutorManager.Resources.Limits = nil })
 	c.Settled(t)
-	assert.True(t, c.Has(t, executors, 3).Contains(working), "the one there was stays")
+	c.Has(t, executors, 3)
 }

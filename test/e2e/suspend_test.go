@@ -36,7 +36,7 @@ func TestSuspendAndResume(t *testing.T) {
 		}
 		return nil
 	})
-	status := c.Says(t, flamev1alpha1.ConditionReady, metav1.ConditionFalse, flamev1alpha1.ReasonSuspended)
+	status := c.Says(t, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonSuspended)
 	assert.Equal(t, flamev1alpha1.StateSuspended, status.State)
 	assert.False(t, status.SessionManager.Ready)
 	assert.Zero(t, status.ExecutorManager.Replicas)

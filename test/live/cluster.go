@@ -137,8 +137,8 @@ func (c Cluster) Settled(t *testing.T) *flamev1alpha1.FlameClusterStatus {
 			return fmt.Errorf("state %q: %s", status.State, status.Message)
 		case !apimeta.IsStatusConditionTrue(status.Conditions, flamev1alpha1.ConditionReady):
 			return unlike(status, flamev1alpha1.ConditionReady, metav1.ConditionTrue)
-		case !apimeta.IsStatusConditionFalse(status.Conditions, flamev1alpha1.ConditionProgressing):
-			return unlike(status, flamev1alpha1.ConditionProgressing, metav1.ConditionFalse)
+		case apimeta.IsStatusConditionTrue(status.Conditions, flamev1alpha1.ConditionReconciling):
+			return unlike(status, flamev1alpha1.ConditionReconciling, metav1.ConditionFalse)
 		case executors.Ready != executors.Desired || executors.Replicas != executors.Desired || executors.Updated != executors.Desired:
 			return fmt.Errorf("executor managers: %+v", executors)
 		}

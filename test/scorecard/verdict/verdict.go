@@ -36,14 +36,12 @@ func Settled(cluster *flamev1alpha1.FlameCluster) error {
 	if status.State != flamev1alpha1.StateRunning {
 		return fmt.Errorf("the state is %q: %s", status.State, status.Message)
 	}
-	for _, condition := range []struct {
-		kind   string
-		wanted metav1.ConditionStatus
-	}{
-		{flamev1alpha1.ConditionReady, metav1.ConditionTrue},
-		{flamev1alpha1.ConditionProgressing, metav1.ConditionFalse},
-	} {
-		if err := Condition(cluster, condition.kind, condition.wanted, ""); err != nil {
+	if err := Condition(cluster, flamev1alpha1.ConditionReady, metav1.ConditionTrue, ""); err != nil {
+		return err
+	}
+	// What was deleted may go on with its tasks.
+	if Condition(cluster, flamev1alpha1.ConditionProgressing, metav1.ConditionTrue, flamev1alpha1.ReasonDraining) != nil {
+		if err := Condition(cluster, flamev1alpha1.ConditionProgressing, metav1.ConditionFalse, ""); err != nil {
 			return err
 		}
 	}
@@ -81,7 +79,7 @@ func Says(text string, words ...string) error {
 
 // Suspended returns nil if the cluster says that spec.suspend keeps it from running.
 func Suspended(cluster *flamev1alpha1.FlameCluster) error {
-	if err := Condition(cluster, flamev1alpha1.ConditionReady, metav1.ConditionFalse, flamev1alpha1.ReasonSuspended); err != nil {
+	if err := Condition(cluster, flamev1alpha1.ConditionSessionManagerReady, metav1.ConditionFalse, flamev1alpha1.ReasonSuspended); err != nil {
 		return err
 	}
 	if cluster.Status.State != flamev1alpha1.StateSuspended || cluster.Status.ExecutorManager.Replicas != 0 {

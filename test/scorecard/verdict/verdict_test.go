@@ -65,7 +65,7 @@ func TestSettled(t *testing.T) {
 func TestRefusedAndSuspended(t *testing.T) {
 	cluster := settled()
 	require.ErrorContains(t, Refused(cluster), "no condition SpecValid")
-	require.ErrorContains(t, Suspended(cluster), "Ready is True")
+	require.ErrorContains(t, Suspended(cluster), "no condition SessionManagerReady")
 	invalid := metav1.Condition{
 		Type: flamev1alpha1.ConditionSpecValid, Status: metav1.ConditionFalse, Reason: flamev1alpha1.ReasonInvalid, Message: "set flameVersion",
 	}
@@ -77,7 +77,9 @@ func TestRefusedAndSuspended(t *testing.T) {
 	require.NoError(t, Refused(cluster, "flameVersion"))
 	require.ErrorContains(t, Refused(cluster, "limits.cpu"), `does not say "limits.cpu"`)
 
-	cluster.Status.Conditions[0].Status, cluster.Status.Conditions[0].Reason = metav1.ConditionFalse, flamev1alpha1.ReasonSuspended
+	cluster.Status.Conditions = append(cluster.Status.Conditions, metav1.Condition{
+		Type: flamev1alpha1.ConditionSessionManagerReady, Status: metav1.ConditionFalse, Reason: flamev1alpha1.ReasonSuspended,
+	})
 	require.ErrorContains(t, Suspended(cluster), "the state is")
 	cluster.Status.State = flamev1alpha1.StateSuspended
 	require.ErrorContains(t, Suspended(cluster), "2 executor managers")

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/test/clusters"
+)
+
+// kept returns the ControllerRevision of a cluster as the API server would hold it.
+func kept(t *testing.T, cluster *flamev1alpha1.FlameCluster) appsv1.ControllerRevision {
+	t.Helper()
+	objects, err := Build(cluster, Inputs{})
+	require.NoError(t, err)
+	config := objects.LastValid
+	return appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{Name: *config.Name, OwnerReferences: []metav1.OwnerReference{Owner(cluster)}},
+		Data:       *config.Data, Revision: *config.Revision,
+	}
+}
+
+func TestLastValidIsTheNewestOfTheClusterItself(t *testing.T) {
+	old, last, edit := clusters.Parse(t, clusters.WithEveryKind), clusters.Parse(t, clusters.WithEveryKind), clusters.Parse(t, clusters.WithEveryKind)
+	old.Generation, last.Generation, edit.Generation = 3, 4, 5
+	old.Spec.ExecutorManager.Replicas = ptr.To[int32](7)
+	last.Spec.ExecutorManager.Replicas = ptr.To[int32](8)
+	edit.Spec.FlameVersion = "9.9.9"
+	foreign, broken := kept(t, old), kept(t, old)
+	foreign.Revision, foreign.OwnerReferences[0].UID = 9, "another"
+	broken.Data.Raw = []byte(`"text"`)
+
+	got := LastValid(edit, []appsv1.ControllerRevision{kept(t, old), foreign, kept(t, last)})
+	require.NotNil(t, got)
+	assert.Equal(t, last.Spec, got.Spec, "every field comes back")
+	assert.Equal(t, edit.ObjectMeta, got.ObjectMeta)
+	assert.Nil(t, LastValid(edit, nil))
+	assert.Nil(t, LastValid(edit, []appsv1.ControllerRevision{foreign}))
+	assert.Nil(t, LastValid(edit, []appsv1.ControllerRevision{broken}))
+	assert.NotEqual(t, kept(t, old).Name, kept(t, last).Name, "the content cannot be changed")
+}
+
+func TestStandInsTakeFromTheEditWhatIsValidByItself(t *testing.T) {
+	last, edit := clusters.Parse(t, clusters.WithEveryKind), clusters.Parse(t, clusters.WithEveryKind)
+	edit.Spec.Suspend = true
+	edit.Spec.ExecutorManager.Image = "another"
+	edit.Spec.ExecutorManager.Replicas = ptr.To[int32](9)
+	edit.Spec.ExecutorManager.Autoscaling = &flamev1alpha1.AutoscalingSpec{MaxReplicas: 9}
+	edit.Spec.SessionManager.Storage.WhenDeleted = "X"
+	edit.Spec.ObjectCache.Storage.WhenDeleted = "Y"
+
+	got := StandIns(last, edit)
+	require.Len(t, got, 2)
+	for _, standIn := range got {
+		assert.True(t, standIn.Spec.Suspend)
+		assert.EqualValues(t, "X", standIn.Spec.SessionManager.Storage.WhenDeleted)
+		assert.EqualValues(t, "Y", standIn.Spec.ObjectCache.Storage.WhenDeleted)
+		assert.Equal(t, last.Spec.ExecutorManager.Image, standIn.Spec.ExecutorManager.Image)
+	}
+	assert.Equal(t, edit.Spec.ExecutorManager.Autoscaling, got[0].Spec.ExecutorManager.Autoscaling)
+	assert.Equal(t, edit.Spec.ExecutorManager.Replicas, got[0].Spec.ExecutorManager.Replicas)
+	assert.Equal(t, last.Spec.ExecutorManager.Autoscaling, got[1].Spec.ExecutorManager.Autoscaling)
+
+	edit.Spec.ObjectCache = nil
+	assert.NotNil(t, StandIns(last, edit)[0].Spec.ObjectCache)
+}
