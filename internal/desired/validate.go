@@ -14,14 +14,25 @@ import (
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flameconf"
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 // InvalidSpecError says, in a user's words, what has to change before a spec can run.
 // Trying again does not help without a new spec.
 type InvalidSpecError struct{ Problems []string }
 
+// longestProblem is how much of a problem is told, in bytes. A problem may quote names that
+// a user chose, and those may be long.
+const longestProblem = 512
+
 // Error joins the problems into one sentence.
-func (e *InvalidSpecError) Error() string { return strings.Join(e.Problems, "; ") }
+func (e *InvalidSpecError) Error() string {
+	told := make([]string, len(e.Problems))
+	for i, problem := range e.Problems {
+		told[i] = words.Cut(problem, longestProblem)
+	}
+	return strings.Join(told, "; ")
+}
 
 // Invalid returns an InvalidSpecError with one problem.
 func Invalid(format string, args ...any) *InvalidSpecError {

@@ -155,7 +155,7 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 		},
 		"an overlay with a container without a name": {
 			overlayOf("executorManager", `{"spec": {"containers": [{"image": "x"}]}}`),
-			"executorManager.podTemplate cannot be laid over the pod",
+			"executorManager.podTemplate.spec.containers[0] has no name, by which the elements of this list are told apart: set it",
 		},
 		"an overlay that changes the host name": {
 			overlayOf("executorManager", `{"spec": {"hostname": "same"}}`),
