@@ -74,11 +74,15 @@ type verdict struct {
 	reason, message string
 }
 
+// longestMessage is how much the API server takes for the message of a condition, in bytes
+// of which each is a character at most.
+const longestMessage = 32768
+
 // set adds a condition. The time of its last transition stays what it was unless
 // its status changes.
 func (c *computation) set(kind string, v verdict) {
 	condition := metav1.Condition{
-		Type: kind, Status: metav1.ConditionFalse, Reason: v.reason, Message: v.message,
+		Type: kind, Status: metav1.ConditionFalse, Reason: v.reason, Message: words.Cut(v.message, longestMessage),
 		ObservedGeneration: c.Cluster.Generation, LastTransitionTime: metav1.NewTime(c.Now),
 	}
 	if v.status {
@@ -119,7 +123,7 @@ func (c *computation) sessionManagerHealth() podstate.Health {
 	case c.Cluster.Spec.Suspend:
 		return podstate.Health{Reason: flamev1alpha1.ReasonSuspended, Message: "is suspended"}
 	case pod == nil && c.Missing != nil:
-		return podstate.Health{Reason: flamev1alpha1.ReasonWaitingForReference, Message: "waits: " + c.Missing.Error()}
+		return podstate.Health{Reason: flamev1alpha1.ReasonWaitingForReference, Message: waits + c.Missing.Error()}
 	case pod == nil && blocked:
 		return obstacle
 	case pod == nil:

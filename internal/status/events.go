@@ -4,6 +4,9 @@
 package status
 
 import (
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,21 +15,58 @@ import (
 )
 
 // Transitions returns the conditions that are worth an event: those whose status or
-// reason changed, and those that name other lost tasks than before.
+// reason changed, and those that name other lost tasks than before. What several
+// conditions say is told once, by the first of them.
 func Transitions(before, now []metav1.Condition) []metav1.Condition {
-	var worth []metav1.Condition
+	var worth, told []metav1.Condition
 	for _, condition := range now {
 		old := meta.FindStatusCondition(before, condition.Type)
+		stays := old != nil && old.Status == condition.Status && old.Reason == condition.Reason
 		switch {
 		case condition.Type == flamev1alpha1.ConditionReconciling, condition.Type == flamev1alpha1.ConditionStalled:
 			// Other conditions say the same.
-		case old == nil && !worthTelling(condition):
-		case old != nil && old.Status == condition.Status && old.Reason == condition.Reason && !losesMore(*old, condition):
+		case old == nil && !worthTelling(condition), repeats(condition, told):
+		case stays && !losesMore(*old, condition):
+			told = append(told, condition)
 		default:
-			worth = append(worth, condition)
+			worth, told = append(worth, condition), append(told, condition)
 		}
 	}
 	return worth
+}
+
+// repeats reports whether what a condition says has been told by others. A cluster that is
+// not ready lacks a component, whose condition says so.
+func repeats(condition metav1.Condition, told []metav1.Condition) bool {
+	return slices.ContainsFunc(told, func(other metav1.Condition) bool {
+		switch {
+		case condition.Reason == flamev1alpha1.ReasonNotReady:
+			return other.Status == metav1.ConditionFalse
+		case other.Reason != condition.Reason:
+			return false
+		case condition.Type == flamev1alpha1.ConditionReady && condition.Status == metav1.ConditionTrue:
+			return false
+		}
+		return !slices.Contains(components, condition.Type) || ofWholeCluster(condition.Reason) || cause(other) == cause(condition)
+	})
+}
+
+// components are the conditions that are each about another part of a cluster.
+var components = []string{
+	flamev1alpha1.ConditionSessionManagerReady, flamev1alpha1.ConditionExecutorsReady, flamev1alpha1.ConditionObjectCacheReady,
+}
+
+func ofWholeCluster(reason string) bool {
+	return reason == flamev1alpha1.ReasonSuspended || reason == flamev1alpha1.ReasonInvalid
+}
+
+// cause returns what a condition's message says after the component and how it fares.
+func cause(condition metav1.Condition) string {
+	_, why, found := strings.Cut(condition.Message, waits)
+	if !found {
+		return condition.Message
+	}
+	return why
 }
 
 // losesMore reports whether a condition names other lost tasks than before.

@@ -39,3 +39,74 @@ func TestWhatIsWorthAnEvent(t *testing.T) {
 	assert.Equal(t, corev1.EventTypeWarning, EventType(lost))
 	assert.Equal(t, corev1.EventTypeNormal, EventType(ready))
 }
+
+func TestOneThingIsOneEvent(t *testing.T) {
+	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
+	said := func(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+	}
+	const refusal = "create Pod: the ResourceQuota refuses it"
+	for name, test := range map[string]struct {
+		before, now []metav1.Condition
+		want        []string
+	}{
+		"a spec that cannot run": {
+			now: []metav1.Condition{
+				said("SpecValid", no, "Invalid", "x is 3"), said("SessionManagerReady", no, "Starting", "does not run yet"),
+				said("ScalingActive", no, "Invalid", "nothing is decided"), said("Progressing", no, "Invalid", "nothing is changed"),
+				said("Ready", no, "Invalid", "the spec cannot run: x is 3"),
+			},
+			want: []string{"SpecValid"},
+		},
+		"a quota that refuses all components": {
+			now: []metav1.Condition{
+				said("SessionManagerReady", no, "Refused", "the session manager waits: "+refusal), said("ExecutorsReady", no, "Refused", "0 of 1 executor managers are ready: one waits: "+refusal),
+				said("Progressing", yes, "Refused", refusal), said("Ready", no, "NotReady", "the session manager waits: "+refusal),
+			},
+			want: []string{"SessionManagerReady"},
+		},
+		"components that are refused for different reasons": {
+			now: []metav1.Condition{
+				said("SessionManagerReady", no, "Refused", "the session manager waits: a"), said("ExecutorsReady", no, "Refused", "one waits: b"),
+				said("Progressing", yes, "Refused", "a"),
+			},
+			want: []string{"SessionManagerReady", "ExecutorsReady"},
+		},
+		"what was told before is not told by another": {
+			before: []metav1.Condition{said("SessionManagerReady", no, "ImagePull", "no image"), said("Ready", yes, "Ready", "")},
+			now:    []metav1.Condition{said("SessionManagerReady", no, "ImagePull", "no image"), said("Ready", no, "NotReady", "no image")},
+		},
+		"a cluster that is suspended": {
+			before: []metav1.Condition{
+				said("SessionManagerReady", yes, "Ready", ""), said("ExecutorsReady", yes, "Ready", ""), said("Ready", yes, "Ready", ""),
+			},
+			now: []metav1.Condition{
+				said("SessionManagerReady", no, "Suspended", "the session manager is suspended"), said("ExecutorsReady", no, "Suspended", "the cluster is suspended"),
+				said("Ready", no, "Suspended", "the cluster is suspended"),
+			},
+			want: []string{"SessionManagerReady"},
+		},
+		"a cluster that is ready again": {
+			before: []metav1.Condition{said("SessionManagerReady", no, "Starting", ""), said("Ready", no, "NotReady", "")},
+			now:    []metav1.Condition{said("SessionManagerReady", yes, "Ready", "a"), said("Ready", yes, "Ready", "b")},
+			want:   []string{"SessionManagerReady", "Ready"},
+		},
+		"a new cluster that starts": {
+			now:  []metav1.Condition{said("SessionManagerReady", no, "Starting", ""), said("Progressing", yes, "Starting", "components are starting")},
+			want: []string{"Progressing"},
+		},
+		"a refusal beside components that are all ready": {
+			before: []metav1.Condition{said("SessionManagerReady", yes, "Ready", ""), said("Progressing", no, "Stable", "")},
+			now:    []metav1.Condition{said("SessionManagerReady", yes, "Ready", ""), said("Progressing", yes, "Refused", refusal)},
+			want:   []string{"Progressing"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, condition := range Transitions(test.before, test.now) {
+				got = append(got, condition.Type)
+			}
+			assert.Equal(t, test.want, got)
+		})
+	}
+}

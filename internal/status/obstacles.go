@@ -37,8 +37,11 @@ func (c *computation) obstacle(component string) (podstate.Health, bool) {
 	if i < 0 {
 		return podstate.Health{}, false
 	}
-	return podstate.Health{Reason: c.Obstacles[i].reason(), Message: "waits: " + c.tell(c.Obstacles[i])}, true
+	return podstate.Health{Reason: c.Obstacles[i].reason(), Message: waits + c.tell(c.Obstacles[i])}, true
 }
+
+// waits begins what is told of a component that waits for something, and the cause follows.
+const waits = "waits: "
 
 // first returns the first obstacle of any component that is, or is not, a refusal.
 func (c *computation) first(refused bool) *Obstacle {

@@ -438,3 +438,19 @@ func TestObjectCache(t *testing.T) {
 		})
 	}
 }
+
+// An API server refuses the whole status because of one message that is too long.
+func TestEveryMessageFitsACondition(t *testing.T) {
+	problems := make([]string, 1000)
+	for i := range problems {
+		problems[i] = strings.Repeat("ä", 5000)
+	}
+	f := facts(nil).of(clusters.Parse(t, clusters.Minimal))
+	f.Invalid = &desired.InvalidSpecError{Problems: problems}
+	status := Compute(f)
+	assert.LessOrEqual(t, len(status.Message), longestMessage)
+	for _, condition := range status.Conditions {
+		assert.LessOrEqual(t, len(condition.Message), longestMessage, condition.Type)
+	}
+	assert.True(t, strings.HasSuffix(status.Message, "…"))
+}
