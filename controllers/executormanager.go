@@ -25,7 +25,7 @@ func (p *pass) stepExecutorManagers(ctx context.Context, f found, latest observa
 	const component = flamev1alpha1.ComponentExecutorManager
 	surge, unavailable, err := desired.UpdateLimits(p.cluster, replicas)
 	if err != nil {
-		return f.executorManagers, report{invalid: &desired.InvalidSpecError{Problems: []string{err.Error()}}}
+		return f.executorManagers, classify(component, err)
 	}
 	executorManagers := rollout.Join(f.executorManagers.states, latest, p.isRecent(f, latest))
 	for i := range executorManagers {

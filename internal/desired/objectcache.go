@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -135,14 +136,31 @@ func ObjectCacheTrial(set *appsv1.StatefulSet, pods []podstate.Pod) (*corev1.Pod
 	return pod, claims
 }
 
+// memoryLimit is the variable that holds the memory limit of an object cache in bytes.
+const memoryLimit = "FLAME_MEMORY_LIMIT"
+
+// startObjectCache starts the object cache ($1) with the memory that objects may take ($2)
+// or, if the container has no more than that, with three quarters of what it has. Only
+// the container knows its limit: a LimitRange sets one where the spec has none, and
+// without any the variable has the memory of the node.
+const startObjectCache = `limit=${` + memoryLimit + `:-0}
+if ((limit > 0 && $2 >= limit)); then
+  export FLAME_CACHE_MAX_MEMORY=$((limit / 4 * 3))
+  echo "objects may take $FLAME_CACHE_MAX_MEMORY bytes of memory, since the container has $limit"
+fi
+exec "$1" --config ` + configFile
+
 func objectCacheContainer(spec *flamev1alpha1.ObjectCacheSpec) corev1.Container {
+	maxMemory := flameconf.CacheMemory(spec)
 	return corev1.Container{
 		Image:      spec.Image,
-		Command:    []string{binDir + "flame-object-cache", "--config", configFile},
+		Command:    []string{"/bin/bash", "-c", startObjectCache, "start", binDir + "flame-object-cache", strconv.FormatInt(maxMemory.Value(), 10)},
 		WorkingDir: flameHome,
-		Env:        env("info"),
-		Resources:  spec.Resources,
-		Ports:      []corev1.ContainerPort{{Name: "cache", ContainerPort: naming.CachePort, Protocol: corev1.ProtocolTCP}},
+		Env: env("info", corev1.EnvVar{Name: memoryLimit, ValueFrom: &corev1.EnvVarSource{
+			ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.memory"},
+		}}),
+		Resources: spec.Resources,
+		Ports:     []corev1.ContainerPort{{Name: "cache", ContainerPort: naming.CachePort, Protocol: corev1.ProtocolTCP}},
 		// The object cache loads every stored object into memory before it listens.
 		StartupProbe:   tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 600}),
 		ReadinessProbe: tcpProbe(naming.CachePort, corev1.Probe{PeriodSeconds: 5, TimeoutSeconds: 2, FailureThreshold: 2}),

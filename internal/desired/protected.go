@@ -121,7 +121,7 @@ func (c *changes) compareContainers(component string, before corev1.Container, a
 		c.compareExecutorManagers(before, after)
 	}
 	for _, variable := range reservedEnv {
-		c.refuse(value(before.Env, variable) != value(after.Env, variable), "the variable %s of container %q", variable, name)
+		c.refuse(!equality.Semantic.DeepEqual(value(before.Env, variable), value(after.Env, variable)), "the variable %s of container %q", variable, name)
 	}
 	c.compareMounts(before, after)
 }
@@ -173,13 +173,11 @@ func within(directory, place string) bool {
 	return strings.HasPrefix(path.Clean(place)+"/", strings.TrimSuffix(directory, "/")+"/")
 }
 
-func value(env []corev1.EnvVar, name string) string {
+// value returns the variable of a name, and an empty one if there is none.
+func value(env []corev1.EnvVar, name string) corev1.EnvVar {
 	i := slices.IndexFunc(env, func(e corev1.EnvVar) bool { return e.Name == name })
 	if i < 0 {
-		return ""
+		return corev1.EnvVar{}
 	}
-	if env[i].ValueFrom != nil {
-		return "from elsewhere"
-	}
-	return env[i].Value
+	return env[i]
 }

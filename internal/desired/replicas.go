@@ -4,8 +4,6 @@
 package desired
 
 import (
-	"fmt"
-
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -25,14 +23,26 @@ func Replicas(cluster *flamev1alpha1.FlameCluster) int {
 // nothing could be replaced otherwise.
 func UpdateLimits(cluster *flamev1alpha1.FlameCluster, total int) (surge, unavailable int, err error) {
 	strategy := cluster.Spec.ExecutorManager.UpdateStrategy
-	if surge, err = intstr.GetScaledValueFromIntOrPercent(&strategy.MaxSurge, total, true); err != nil {
-		return 0, 0, fmt.Errorf("executorManager.updateStrategy.maxSurge: %w", err)
+	if surge, err = updateLimit("maxSurge", strategy.MaxSurge, total, true); err != nil {
+		return 0, 0, err
 	}
-	if unavailable, err = intstr.GetScaledValueFromIntOrPercent(&strategy.MaxUnavailable, total, false); err != nil {
-		return 0, 0, fmt.Errorf("executorManager.updateStrategy.maxUnavailable: %w", err)
+	if unavailable, err = updateLimit("maxUnavailable", strategy.MaxUnavailable, total, false); err != nil {
+		return 0, 0, err
 	}
 	if surge == 0 && unavailable == 0 {
 		unavailable = 1
 	}
 	return surge, unavailable, nil
+}
+
+// updateLimit reads a limit that is a number, also one in quotes, or a percentage of a total.
+func updateLimit(field string, limit intstr.IntOrString, total int, roundUp bool) (int, error) {
+	if limit.Type == intstr.String {
+		limit = intstr.Parse(limit.StrVal)
+	}
+	number, err := intstr.GetScaledValueFromIntOrPercent(&limit, total, roundUp)
+	if err != nil || number < 0 {
+		return 0, Invalid("executorManager.updateStrategy.%s is %s: set a number of at least 0, or a percentage", field, quoted(limit.String()))
+	}
+	return number, nil
 }

@@ -4,6 +4,7 @@
 package desired
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +13,14 @@ import (
 
 	"github.com/xflops/flame-operator/test/clusters"
 )
+
+// limit reads a limit as YAML does.
+func limit(text string) intstr.IntOrString {
+	if bare := strings.Trim(text, "'"); bare != text {
+		return intstr.FromString(bare)
+	}
+	return intstr.Parse(text)
+}
 
 func TestRollout(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -26,13 +35,14 @@ func TestRollout(t *testing.T) {
 		"nothing on both sides makes one missing": {3, false, "0", "10%", 0, 1},
 		"numbers stay numbers":                    {3, false, "5", "2", 5, 2},
 		"a suspended cluster wants none":          {3, true, "5", "2", 5, 2},
+		"numbers in quotes are numbers":           {3, false, "'5'", "'0'", 5, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := clusters.Parse(t, clusters.Minimal)
 			cluster.Spec.ExecutorManager.Replicas = &test.replicas
 			cluster.Spec.Suspend = test.suspend
-			cluster.Spec.ExecutorManager.UpdateStrategy.MaxSurge = intstr.Parse(test.maxSurge)
-			cluster.Spec.ExecutorManager.UpdateStrategy.MaxUnavailable = intstr.Parse(test.maxMissing)
+			cluster.Spec.ExecutorManager.UpdateStrategy.MaxSurge = limit(test.maxSurge)
+			cluster.Spec.ExecutorManager.UpdateStrategy.MaxUnavailable = limit(test.maxMissing)
 			surge, missing, err := UpdateLimits(cluster, Replicas(cluster))
 			require.NoError(t, err)
 			assert.Equal(t, test.wantSurge, surge)

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flameconf"
@@ -44,7 +45,7 @@ func Invalid(format string, args ...any) *InvalidSpecError {
 var reservedEnv = []string{
 	"FLAME_HOME", "FLAME_ENDPOINT", "FLAME_CACHE_ENDPOINT", "FLAME_CA_FILE", "FLAME_INSTANCE_ENDPOINT",
 	"FLAME_SOCKET_DIR", "FLAME_TEST_DIR", "FLAME_CACHE_STORAGE", "FLAME_CACHE_EVICTION_POLICY",
-	"FLAME_CACHE_MAX_MEMORY", "FLAME_CACHE_MAX_OBJECTS", "CUDA_VISIBLE_DEVICES",
+	"FLAME_CACHE_MAX_MEMORY", "FLAME_CACHE_MAX_OBJECTS", "CUDA_VISIBLE_DEVICES", memoryLimit,
 }
 
 // Problems returns what is wrong with a spec that the schema cannot find. Even so the
@@ -52,6 +53,7 @@ var reservedEnv = []string{
 func Problems(cluster *flamev1alpha1.FlameCluster) []string {
 	spec := &cluster.Spec
 	var problems []string
+	problems = append(problems, nameProblems(spec)...)
 	problems = append(problems, envProblems("sessionManager", spec.SessionManager.Env)...)
 	problems = append(problems, claimProblems("sessionManager", spec.SessionManager.Storage.VolumeClaimTemplate)...)
 	problems = append(problems, envProblems("executorManager", spec.ExecutorManager.Env)...)
@@ -61,6 +63,9 @@ func Problems(cluster *flamev1alpha1.FlameCluster) []string {
 		problems = append(problems, executorProblems(cluster)...)
 	}
 	problems = append(problems, autoscalingProblems(spec)...)
+	if _, _, err := UpdateLimits(cluster, 0); err != nil {
+		problems = append(problems, err.Error())
+	}
 	if cache := spec.ObjectCache; cache != nil {
 		problems = append(problems, envProblems("objectCache", cache.Env)...)
 		problems = append(problems, claimProblems("objectCache", cache.Storage.VolumeClaimTemplate)...)
@@ -85,6 +90,30 @@ func validate(cluster *flamev1alpha1.FlameCluster, tolerated []string) (flamecon
 		return version, &InvalidSpecError{Problems: problems}
 	}
 	return version, nil
+}
+
+// nameProblems refuses names that no object can have, for which the operator would wait in
+// vain.
+func nameProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
+	storage := spec.SessionManager.Storage
+	names := []struct{ field, kind, name string }{
+		{"serviceAccountName", "ServiceAccount", spec.ServiceAccountName},
+		{"sessionManager.storage.existingClaim", "PersistentVolumeClaim", storage.ExistingClaim},
+	}
+	var problems []string
+	if reference := storage.URISecretRef; reference != nil {
+		names = append(names, struct{ field, kind, name string }{"sessionManager.storage.uriSecretRef.name", "Secret", reference.Name})
+		if wrong := validation.IsConfigMapKey(reference.Key); reference.Key != "" && len(wrong) > 0 {
+			problems = append(problems, fmt.Sprintf("sessionManager.storage.uriSecretRef.key is %s, which no key of a Secret can be: %s",
+				quoted(reference.Key), wrong[0]))
+		}
+	}
+	for _, of := range names {
+		if wrong := validation.IsDNS1123Subdomain(of.name); of.name != "" && len(wrong) > 0 {
+			problems = append(problems, fmt.Sprintf("%s is %s, which no %s can be called: %s", of.field, quoted(of.name), of.kind, wrong[0]))
+		}
+	}
+	return problems
 }
 
 func envProblems(field string, env []corev1.EnvVar) []string {

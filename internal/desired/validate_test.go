@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 
@@ -171,6 +172,38 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 				s.ExecutorManager.Autoscaling = &flamev1alpha1.AutoscalingSpec{MaxReplicas: 3}
 			},
 			"executorManager.autoscaling needs a storage that keeps tasks",
+		},
+		"a negative surge": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ExecutorManager.UpdateStrategy.MaxSurge = intstr.FromInt32(-5)
+			},
+			`executorManager.updateStrategy.maxSurge is "-5": set a number of at least 0, or a percentage`,
+		},
+		"a negative number that may be missing": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ExecutorManager.UpdateStrategy.MaxUnavailable = intstr.FromInt32(-1)
+			},
+			`executorManager.updateStrategy.maxUnavailable is "-1"`,
+		},
+		"a name that no Secret can have": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Storage.URISecretRef = &flamev1alpha1.SecretKeyReference{Name: "My_Secret", Key: "uri"}
+			},
+			`sessionManager.storage.uriSecretRef.name is "My_Secret", which no Secret can be called: `,
+		},
+		"a key that no Secret can have": {
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Storage.URISecretRef = &flamev1alpha1.SecretKeyReference{Name: "my-secret", Key: "the uri"}
+			},
+			`sessionManager.storage.uriSecretRef.key is "the uri", which no key of a Secret can be: `,
+		},
+		"a name that no claim can have": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Storage.ExistingClaim = "a/b" },
+			`sessionManager.storage.existingClaim is "a/b", which no PersistentVolumeClaim can be called: `,
+		},
+		"a name that no ServiceAccount can have": {
+			func(s *flamev1alpha1.FlameClusterSpec) { s.ServiceAccountName = ".." },
+			`serviceAccountName is "..", which no ServiceAccount can be called: `,
 		},
 		"an overlay that changes the grace period of what drains": {
 			overlayOf("executorManager", `{"spec": {"terminationGracePeriodSeconds": 30}}`),
