@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/nodes"
@@ -15,11 +14,18 @@ import (
 	"github.com/xflops/flame-operator/internal/words"
 )
 
-// announce emits an event for each transition that is worth one. Callers store the
-// conditions first, so that no event tells of what never became true.
-func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, before []metav1.Condition) {
-	for _, condition := range status.Transitions(before, cluster.Status.Conditions) {
+// announce emits an event for each transition that is worth one, and for each session that
+// is blocked from now on. Callers store the status first, so that no event tells of what
+// never became true.
+func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, before flamev1alpha1.FlameClusterStatus) {
+	for _, condition := range status.Transitions(before.Conditions, cluster.Status.Conditions) {
 		r.Recorder.Eventf(cluster, nil, status.EventType(condition), condition.Reason, condition.Type, "%s", words.Cut(condition.Message, longestNote))
+	}
+	for session, text := range status.BlockedNow(before, cluster.Status) {
+		// Events that are alike but for their notes are counted as one, which has the note
+		// of the first; so each is related to its session.
+		related := &corev1.ObjectReference{Kind: "Session", Namespace: cluster.Namespace, Name: session}
+		r.Recorder.Eventf(cluster, related, corev1.EventTypeWarning, flamev1alpha1.ReasonSessionsBlocked, "StartSession", "%s", words.Cut(text, longestNote))
 	}
 }
 

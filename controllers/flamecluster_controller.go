@@ -131,7 +131,7 @@ func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.F
 		}
 		return fmt.Errorf("write the status of FlameCluster %q: %w", after.Name, err)
 	}
-	r.announce(after, before.Status.Conditions)
+	r.announce(after, before.Status)
 	return nil
 }
 

@@ -103,6 +103,10 @@ const (
 	// ReasonTasksLost means that the session manager works, and has lost tasks from
 	// its queue; the message says which and what brings them back.
 	ReasonTasksLost = "TasksLost"
+	// ReasonSessionsBlocked means that the session manager works, and gives sessions no more
+	// executors, because starting them failed sessionRetryLimit times; the message says
+	// which, and why. Each such session is an event of this reason.
+	ReasonSessionsBlocked = "SessionsBlocked"
 	// ReasonValid means that the spec can run.
 	ReasonValid = "Valid"
 	// ReasonTolerated means that the spec runs because it did before, although a new one

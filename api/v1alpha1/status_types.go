@@ -140,6 +140,12 @@ type LoadStatus struct {
 	// +optional
 	SessionsBlocked int32 `json:"sessionsBlocked"`
 
+	// blocked names the first of these sessions, the longest blocked first.
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
+	// +optional
+	Blocked []BlockedSession `json:"blocked,omitempty"`
+
 	// tasksPending is the number of tasks that wait for an executor.
 	// +optional
 	TasksPending int32 `json:"tasksPending"`
@@ -154,6 +160,17 @@ type LoadStatus struct {
 	// within minutes, once no other task of its session is pending.
 	// +optional
 	TasksLost int32 `json:"tasksLost"`
+}
+
+// BlockedSession is an open session that gets no more executors.
+type BlockedSession struct {
+	// session is the ID of the session.
+	// +required
+	Session string `json:"session"`
+
+	// reason is what Flame said of the executor that failed last to start the session.
+	// +optional
+	Reason string `json:"reason,omitempty"`
 }
 
 // AutoscalingStatus is what autoscaling decided last, and what it has to remember

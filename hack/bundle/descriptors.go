@@ -44,8 +44,10 @@ var special = map[string][]string{
 	// The peaks are autoscaling's own memory, and the console has no way to show a list
 	// of objects.
 	"autoscaling.peaks": {ui + "hidden"},
-	"state":             {kubernetes + ".phase"},
-	"message":           {kubernetes + ".phase:reason"},
+	// The condition has the blocked sessions in words.
+	"load.blocked": {ui + "hidden"},
+	"state":        {kubernetes + ".phase"},
+	"message":      {kubernetes + ".phase:reason"},
 }
 
 // titles are names that the words of a field's JSON name do not make.

@@ -48,6 +48,8 @@ const (
 	nameSize = 255
 	// handedBack is the size of the largest executor or node that is handed back to Flame.
 	handedBack = 4 << 10
+	// reasonSize is how much is read of what Flame says of a binding that failed.
+	reasonSize = 512
 	// wordsSize is how much of the text of an error is kept.
 	wordsSize = 300
 

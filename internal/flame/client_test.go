@@ -66,6 +66,7 @@ func TestEverythingThatFlameTellsArrives(t *testing.T) {
 			{
 				ID: "open", Application: "flmping", Open: true, Priority: 3, CreatedAt: noon, Pending: 11, Running: 2, MinInstances: 1,
 				MaxInstances: &maximum, BatchSize: 4, Resreq: &four, BindFailures: 5, BlockedAt: noon.Add(time.Minute),
+				BlockedWhy: "application installation failed: no such package",
 			},
 		},
 		Executors: []observation.Executor{

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"k8s.io/utils/ptr"
 
 	"github.com/xflops/flame-operator/internal/flame"
 	"github.com/xflops/flame-operator/internal/flame/flametest"
@@ -204,6 +205,38 @@ func TestEventsAreCountedAndNotKept(t *testing.T) {
 	assert.Equal(t, 4*mebi, o.Sessions[0].BindFailures)
 	assert.Less(t, used, 150, "MiB")
 	t.Logf("%d MiB", used)
+}
+
+func TestTheNewestFailureSaysWhyASessionIsBlocked(t *testing.T) {
+	const id = "0f0e0d0c-1234-4abc-8def-0123456789ab"
+	failed := func(at int64, node, why string) *flamev1.Event {
+		said := fmt.Sprintf("Executor <%s> on node <%s> failed to bind session with return_code <10>: %s", id, node, why)
+		return &flamev1.Event{Code: 1001, Message: &said, CreationTime: at}
+	}
+	blocked := &flamev1.Event{Code: 1002, Message: ptr.To("Session retry limit reached after 5/5 failed attempts"), CreationTime: 9000}
+	for name, test := range map[string]struct {
+		events []*flamev1.Event
+		want   string
+	}{
+		"the newest, wherever it stands": {[]*flamev1.Event{failed(2000, "a", "new"), failed(1000, "b", "old"), blocked}, "new"},
+		"the last of one moment":         {[]*flamev1.Event{failed(1000, "a", "first"), failed(1000, "b", "second"), blocked}, "second"},
+		"a session that may try again":   {[]*flamev1.Event{failed(1000, "a", "why")}, ""},
+		"IDs and credentials": {
+			[]*flamev1.Event{failed(1000, "a", "no /work/"+id+"\n at https://me:secret@example.com/x"), blocked}, "no /work/… at https:…example.com/x",
+		},
+		"a text of another kind":  {[]*flamev1.Event{{Code: 1001, Message: ptr.To("went wrong")}, blocked}, "went wrong"},
+		"no text":                 {[]*flamev1.Event{failed(1000, "a", "why"), {Code: 1001, CreationTime: 2000}, blocked}, ""},
+		"a text that is cut off":  {[]*flamev1.Event{failed(1000, "a", strings.Repeat("x", mebi)), blocked}, strings.Repeat("x", 512-len("Executor <> on node <a> failed to bind session with return_code <10>: ")-len(id))},
+		"no failure, but a limit": {[]*flamev1.Event{blocked}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			session := &flamev1.Session{Metadata: &flamev1.Metadata{Id: "s"}, Status: &flamev1.SessionStatus{Events: test.events}}
+			client := asked(t, lists(sessionList(t, session)))
+			o, err := client.Observe(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, test.want, o.Sessions[0].BlockedWhy)
+		})
+	}
 }
 
 func TestErrorsOfAServerAreCutShort(t *testing.T) {

@@ -116,6 +116,7 @@ func (p ports) sessions(ctx context.Context, o *observation.Observation, wanted 
 			}
 			p.kept.share(&s.ID)
 			p.kept.share(&s.Application)
+			p.kept.share(&s.BlockedWhy)
 			o.Sessions = append(o.Sessions, s)
 			return p.kept.entry()
 		})

@@ -176,8 +176,12 @@ func ReplacesSessionManager(status flamev1alpha1.FlameClusterStatus) bool {
 }
 
 func (c *computation) sessionManagerReady() verdict {
-	if c.sessionManager.Ready() && c.lost.count > 0 {
+	blocked := sayBlocked(c.load)
+	switch {
+	case c.sessionManager.Ready() && c.lost.count > 0:
 		return verdict{true, flamev1alpha1.ReasonTasksLost, c.lost.message}
+	case c.sessionManager.Ready() && blocked != "":
+		return verdict{true, flamev1alpha1.ReasonSessionsBlocked, "the session manager is ready, but " + blocked}
 	}
 	return verdict{c.sessionManager.Ready(), c.sessionManager.Reason, "the session manager " + c.sessionManager.Message}
 }
@@ -336,6 +340,9 @@ func (c *computation) ready() verdict {
 	message := fmt.Sprintf("the session manager and %d executor managers are ready", c.executorManagers.ready)
 	if c.lost.count > 0 {
 		message += fmt.Sprintf("; %d tasks are lost, see %s", c.lost.count, flamev1alpha1.ConditionSessionManagerReady)
+	}
+	if c.load != nil && c.load.SessionsBlocked > 0 {
+		message += fmt.Sprintf("; %s cannot start, see status.load.blocked", words.Count(c.load.SessionsBlocked, "session"))
 	}
 	return verdict{true, flamev1alpha1.ReasonReady, message}
 }

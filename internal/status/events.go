@@ -16,7 +16,8 @@ import (
 
 // Transitions returns the conditions that are worth an event: those whose status or
 // reason changed, and those that name other lost tasks than before. What several
-// conditions say is told once, by the first of them.
+// conditions say is told once, by the first of them. Blocked sessions are not among them,
+// since each is told by itself.
 func Transitions(before, now []metav1.Condition) []metav1.Condition {
 	var worth, told []metav1.Condition
 	for _, condition := range now {
@@ -25,6 +26,7 @@ func Transitions(before, now []metav1.Condition) []metav1.Condition {
 		switch {
 		case condition.Type == flamev1alpha1.ConditionReconciling, condition.Type == flamev1alpha1.ConditionStalled:
 			// Other conditions say the same.
+		case condition.Reason == flamev1alpha1.ReasonSessionsBlocked:
 		case old == nil && !worthTelling(condition), repeats(condition, told):
 		case stays && !losesMore(*old, condition):
 			told = append(told, condition)

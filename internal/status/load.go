@@ -27,9 +27,9 @@ const (
 	standstill = time.Minute
 )
 
-// load returns the load of the session manager. While Flame is silent its last word
+// computeLoad returns the load of the session manager. While Flame is silent its last word
 // stands, even one that an earlier operator heard.
-func (c *computation) load() *flamev1alpha1.LoadStatus {
+func (c *computation) computeLoad() *flamev1alpha1.LoadStatus {
 	switch {
 	case c.Cluster.Spec.Suspend:
 		return nil
@@ -37,15 +37,11 @@ func (c *computation) load() *flamev1alpha1.LoadStatus {
 		return c.old.Load
 	}
 	load := c.Flame.Observation.Load()
-	blocked := 0
-	for _, session := range c.Flame.Observation.Sessions {
-		if session.Open && session.Blocked(c.sessionManagerStart()) {
-			blocked++
-		}
-	}
+	count, blocked := c.blockedSessions()
 	return &flamev1alpha1.LoadStatus{
 		SessionsOpen:    int32(load.OpenSessions),
-		SessionsBlocked: int32(blocked),
+		SessionsBlocked: count,
+		Blocked:         blocked,
 		TasksPending:    int32(load.PendingTasks),
 		TasksRunning:    int32(load.RunningTasks),
 		TasksLost:       c.lost.count,

@@ -70,6 +70,7 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 	c.executorManagers = countExecutorManagers(f)
 	c.sessionManager = c.sessionManagerHealth()
 	c.lost = c.countLost()
+	c.load = c.computeLoad()
 	for _, r := range c.table() {
 		if said := r.says(); said.status || !r.abnormal {
 			c.set(r.kind, said)
@@ -94,7 +95,7 @@ func Compute(f Facts) flamev1alpha1.FlameClusterStatus {
 			Selector: labels.SelectorFromSet(naming.Selector(f.Cluster.Name, flamev1alpha1.ComponentExecutorManager)).String(),
 		},
 		ObjectCache: c.objectCache(),
-		Load:        c.load(),
+		Load:        c.load,
 		Autoscaling: c.autoscaling(),
 	}
 }
@@ -106,6 +107,7 @@ type computation struct {
 	executorManagers executorManagers
 	sessionManager   podstate.Health
 	lost             lossCount
+	load             *flamev1alpha1.LoadStatus
 	list             []metav1.Condition
 }
 

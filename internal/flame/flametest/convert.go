@@ -4,6 +4,7 @@
 package flametest
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/xflops/flame-operator/internal/flame/flamev1"
@@ -35,8 +36,9 @@ func sessionProto(s observation.Session) *flamev1.Session {
 	if !s.CreatedAt.IsZero() {
 		session.Status.CreationTime = s.CreatedAt.UnixMilli()
 	}
-	for range s.BindFailures {
-		session.Status.Events = append(session.Status.Events, &flamev1.Event{Code: 1001})
+	for try := range s.BindFailures {
+		said := fmt.Sprintf("Executor <executor-%d> on node <node-%d> failed to bind session with return_code <10>: %s", try, try, s.BlockedWhy)
+		session.Status.Events = append(session.Status.Events, &flamev1.Event{Code: 1001, Message: &said})
 	}
 	if !s.BlockedAt.IsZero() {
 		session.Status.Events = append(session.Status.Events, &flamev1.Event{Code: 1002, CreationTime: s.BlockedAt.UnixMilli()})

@@ -63,6 +63,9 @@ type Session struct {
 	// the clock of the session manager, and zero if never. A session that reached the limit
 	// gets no executors until the session manager starts anew.
 	BlockedAt time.Time
+	// BlockedWhy is the reason that Flame gave for the binding that failed last, without
+	// what differs from try to try, and empty if the limit was never reached.
+	BlockedWhy string
 }
 
 // Blocked reports whether a session gets no more executors because too many bindings
