@@ -45,7 +45,8 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonPending means that a pod waits for a node; the message has the scheduler's words.
 	ReasonPending = "Pending"
-	// ReasonImagePull means that an image cannot be pulled.
+	// ReasonImagePull means that an image cannot be pulled; the message says why, if that
+	// is known.
 	ReasonImagePull = "ImagePull"
 	// ReasonCrashing means that a container ends again and again. Flame's
 	// session manager ends with exit code 0 on some errors, which counts too.

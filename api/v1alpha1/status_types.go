@@ -92,7 +92,7 @@ type ExecutorManagerStatus struct {
 	// +optional
 	Ready int32 `json:"ready"`
 
-	// updated is the number of executor managers that are of the current spec.
+	// updated is the number of executor managers that are of the current spec and ready.
 	// +optional
 	Updated int32 `json:"updated"`
 

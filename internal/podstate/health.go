@@ -95,10 +95,8 @@ func waitingHealth(container corev1.ContainerStatus, pod *corev1.Pod) (Health, b
 		return Health{}, false
 	}
 	switch waiting.Reason {
-	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError":
-		// The kubelet's own reason is left out: the kubelet alternates between two
-		// reasons and their messages, and each change would have the status written.
-		return Health{flamev1alpha1.ReasonImagePull, fmt.Sprintf("cannot pull the image %q", container.Image)}, true
+	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
+		return Health{flamev1alpha1.ReasonImagePull, imageHealth(container.Image, *waiting)}, true
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CreatePodSandboxError":
 		return Health{flamev1alpha1.ReasonConfigError, "cannot start a container: " + withoutName(waiting.Message, pod)}, true
 	case "CrashLoopBackOff":

@@ -142,3 +142,44 @@ func TestAContainerThatEndsSaysItsLastWords(t *testing.T) {
 		assert.Equal(t, want, Of(pod, component).Health.Message)
 	}
 }
+
+func TestAnImageThatCannotBePulledHasOneStableCause(t *testing.T) {
+	const image = "registry.example.com/denied/not-found:v1"
+	for name, test := range map[string]struct{ reason, message, want string }{
+		"not found": {
+			"ErrImagePull", `failed to pull and unpack image "registry.example.com/denied/not-found:v1": failed to resolve reference "registry.example.com/denied/not-found:v1": registry.example.com/denied/not-found:v1: not found`,
+			": the registry does not have it",
+		},
+		"not found, between two tries": {
+			"ImagePullBackOff", `Back-off pulling image "registry.example.com/denied/not-found:v1": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image "x": not found`,
+			": the registry does not have it",
+		},
+		"not authorised": {
+			"ErrImagePull", `failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://auth.example.com/token: 401 Unauthorized`,
+			": the registry denies it: it does not exist, or imagePullSecrets lack the credentials",
+		},
+		"a repository that may be private": {
+			"ErrImagePull", `pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed`,
+			": the registry denies it: it does not exist, or imagePullSecrets lack the credentials",
+		},
+		"unreachable": {
+			"ErrImagePull", `failed to do request: Head "https://registry.example.com/v2/denied/not-found/manifests/v1": dial tcp: lookup registry.example.com: no such host`,
+			": the registry cannot be reached",
+		},
+		"a gateway":             {"ErrImagePull", `unexpected status from HEAD request to x: 502 Bad Gateway`, ": the registry cannot be reached"},
+		"a bad name":            {"InvalidImageName", `Failed to apply default image tag "x": couldn't parse image name "x": invalid reference format`, ": that is no name of an image"},
+		"a rate limit":          {"ErrImagePull", `429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit`, ": the registry takes no more requests for now"},
+		"another machine":       {"ErrImagePull", `no match for platform in manifest: not found`, ": the registry has it for other kinds of machines than the node"},
+		"never pulled":          {"ErrImageNeverPull", `Container image "x" is not present with pull policy of Never`, ": the node does not have it, and imagePullPolicy Never keeps it from being pulled"},
+		"an old kubelet":        {"ImagePullBackOff", `Back-off pulling image "` + image + `"`, ""},
+		"the words of its name": {"ErrImagePull", image + ` is odd`, ""},
+		"a cause nobody knows":  {"ErrImagePull", "something else", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+				Image: image, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: test.reason, Message: test.message}},
+			}}}}
+			assert.Equal(t, Health{flamev1alpha1.ReasonImagePull, `cannot pull the image "` + image + `"` + test.want}, Of(pod, "session-manager").Health)
+		})
+	}
+}

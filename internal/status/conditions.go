@@ -93,11 +93,24 @@ func (c *computation) set(kind string, v verdict) {
 	}
 	if before := meta.FindStatusCondition(c.old.Conditions, kind); before != nil && before.Status == condition.Status {
 		condition.LastTransitionTime = before.LastTransitionTime
-		if v.reason == flamev1alpha1.ReasonError && before.Reason == v.reason && sameButNumbers(before.Message, v.message) {
+		if before.Reason == v.reason && tellsAsMuch(*before, v) {
 			condition.Message = before.Message
 		}
 	}
 	c.list = append(c.list, condition)
+}
+
+// tellsAsMuch reports whether the message that a condition had, of the same reason, says
+// all that a verdict says, so that there is nothing to write. Some kubelets say only on
+// each try why an image cannot be pulled, and not between two tries.
+func tellsAsMuch(before metav1.Condition, v verdict) bool {
+	switch v.reason {
+	case flamev1alpha1.ReasonError:
+		return sameButNumbers(before.Message, v.message)
+	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonUpdateStopped:
+		return strings.HasPrefix(before.Message, v.message+": ")
+	}
+	return false
 }
 
 func (c *computation) find(kind string) *metav1.Condition {

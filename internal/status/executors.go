@@ -12,7 +12,10 @@ import (
 
 // executorManagers counts the executor managers of a cluster.
 type executorManagers struct {
-	desired, live, ready, updated int32
+	desired, live, ready int32
+	// current counts the live executor managers of the current spec, of which updated are
+	// ready.
+	current, updated int32
 	// finished counts the executor managers that ended and wait to be replaced. failing
 	// counts those that will not become ready by waiting, of which updatedFailing are of
 	// the current spec.
@@ -58,11 +61,14 @@ func (e *executorManagers) count(h podstate.Health, finished, updated bool) {
 	default:
 		e.live++
 		if updated {
-			e.updated++
+			e.current++
 		}
 	}
 	if h.Ready() {
 		e.ready++
+		if updated {
+			e.updated++
+		}
 	}
 	if h.Failed() {
 		e.failing++
@@ -78,7 +84,7 @@ func (e executorManagers) allFail() bool {
 }
 
 // outdated returns the number of live executor managers of another spec than the current one.
-func (e executorManagers) outdated() int32 { return e.live - e.updated }
+func (e executorManagers) outdated() int32 { return e.live - e.current }
 
 // summary returns the message about the executor managers: how many are ready, and what
 // keeps another one from being ready.

@@ -141,18 +141,19 @@ func (c *computation) state() flamev1alpha1.State {
 }
 
 // message explains the state by the first condition that is not True or, if everything
-// that is wanted is ready, by what was refused or failed.
+// that is wanted is ready, by what was refused or failed, or by an update that stands still.
 func (c *computation) message() string {
 	if wrong := c.notTrue(func(r row) bool { return r.first }); len(wrong) > 0 {
 		return wrong[0].Message
 	}
-	if ready := c.find(flamev1alpha1.ConditionReady); ready != nil && len(c.Obstacles) == 0 {
-		return ready.Message
+	progressing, ready := c.find(flamev1alpha1.ConditionProgressing), c.find(flamev1alpha1.ConditionReady)
+	if len(c.Obstacles) > 0 || ready == nil || progressing.Reason == flamev1alpha1.ReasonUpdateStopped {
+		return progressing.Message
 	}
-	return c.find(flamev1alpha1.ConditionProgressing).Message
+	return ready.Message
 }
 
-// updated returns the number of executor managers of the current spec. An invalid spec
+// updated returns the number of ready executor managers of the current spec. An invalid spec
 // makes no pods to compare with, so the number before stands.
 func (c *computation) updated() int32 {
 	if c.nothingRuns() {

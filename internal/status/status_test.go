@@ -212,7 +212,7 @@ func TestStateAndConditionsFollowThePods(t *testing.T) {
 		"an update stands still because the new ones fail": {
 			facts:      facts(ptr.To(pod(ready)), pod(ready, outdated), pod(waiting("ErrImagePull", ""))),
 			state:      flamev1alpha1.StateRunning,
-			message:    "the session manager and 1 executor managers are ready",
+			message:    `the update of executor managers stands still with 0 of 1 updated, because a new one cannot pull the image "example.com/flame:v9"`,
 			conditions: map[string]string{"Progressing": "False UpdateStopped"},
 		},
 		"an invalid spec fails while the pods run on": {
@@ -453,4 +453,24 @@ func TestEveryMessageFitsACondition(t *testing.T) {
 		assert.LessOrEqual(t, len(condition.Message), longestMessage, condition.Type)
 	}
 	assert.True(t, strings.HasSuffix(status.Message, "…"))
+}
+
+func TestWhatIsUpdatedIsReady(t *testing.T) {
+	f := facts(ptr.To(pod(ready)), pod(ready, outdated), pod(), pod(ready), pod(waiting("ErrImagePull", "")))
+	assert.Equal(t, int32(1), Compute(f.of(clusters.Parse(t, clusters.Minimal))).ExecutorManager.Updated)
+}
+
+func TestTheCauseOfAFailedPullStaysBetweenTwoTries(t *testing.T) {
+	cluster := clusters.Parse(t, clusters.Minimal)
+	pulls := func(message string) flamev1alpha1.FlameClusterStatus {
+		f := facts(ptr.To(pod(ready)), pod(ready, outdated), pod(waiting("ErrImagePull", message)))
+		f.ObjectCache, f.ObjectCacheHash = &appsv1.StatefulSet{}, "new"
+		cluster.Spec.ObjectCache = clusters.Parse(t, clusters.MinimalWithCache).Spec.ObjectCache
+		f.ObjectCachePods = read(flamev1alpha1.ComponentObjectCache, []corev1.Pod{pod(waiting("ErrImagePull", message))})
+		return Compute(f.of(cluster))
+	}
+	cluster.Status = pulls("manifest unknown")
+	assert.Equal(t, `the object cache cannot pull the image "example.com/flame:v9": the registry does not have it`, cluster.Status.Message)
+	assert.Equal(t, cluster.Status, pulls("Back-off pulling image"))
+	assert.Contains(t, pulls("unauthorized").Message, "the registry denies it")
 }
