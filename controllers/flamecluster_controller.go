@@ -66,7 +66,7 @@ type FlameClusterReconciler struct {
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups=apps,resources=controllerrevisions;statefulsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=list;create;patch
 
 // Reconcile takes one cluster one step towards its spec.
 func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -88,6 +88,8 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	r.passes.Add(1)
 	defer r.passes.Add(-1)
 	facts, report := pass.run(ctx, problems)
+	facts, slow := pass.explain(ctx, facts)
+	report = report.join(slow)
 	if err := errors.Join(report.failed, r.writeStatus(ctx, facts)); err != nil {
 		return ctrl.Result{}, err // Which sets the time of the next try.
 	}
@@ -100,6 +102,8 @@ func (r *FlameClusterReconciler) begin(cluster *flamev1alpha1.FlameCluster) *mem
 		uid:     cluster.UID,
 		applier: apply.New(r.Client, r.Live),
 		pods:    pods.New(r.Client, r.Live, r.Now, cluster.Status.ObservedGeneration > 0),
+
+		inquiries: map[string]inquiry{},
 	}
 }
 

@@ -29,6 +29,8 @@ type memory struct {
 	kept string
 	// leaving is how the session manager that was seen last leaves.
 	leaving rollout.Leaving
+	// inquiries are the last looks at the events of pods, by component.
+	inquiries map[string]inquiry
 }
 
 // memories holds the memory of each cluster, by name. A cluster that was deleted and made

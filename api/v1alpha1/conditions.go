@@ -43,7 +43,8 @@ const (
 	ReasonReady = "Ready"
 	// ReasonStarting means that a pod exists and has not become ready yet.
 	ReasonStarting = "Starting"
-	// ReasonPending means that a pod waits for a node; the message has the scheduler's words.
+	// ReasonPending means that a pod waits for a node, or has waited there for a minute for
+	// its volumes or its network; the message has the words of the scheduler or the kubelet.
 	ReasonPending = "Pending"
 	// ReasonImagePull means that an image cannot be pulled; the message says why, if that
 	// is known.
@@ -51,7 +52,8 @@ const (
 	// ReasonCrashing means that a container ends again and again. Flame's
 	// session manager ends with exit code 0 on some errors, which counts too.
 	ReasonCrashing = "Crashing"
-	// ReasonConfigError means that a container cannot be made, for want of a Secret for example.
+	// ReasonConfigError means that a container cannot be made, for want of a Secret for
+	// example; the message says which.
 	ReasonConfigError = "ConfigError"
 	// ReasonReplacing means that the session manager or the object cache is being
 	// replaced, for a new image or configuration.

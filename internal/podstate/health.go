@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/naming"
@@ -168,8 +169,10 @@ const longestMessage = 700
 
 // withoutName removes a pod's name and UID from a message of Kubernetes, and cuts the
 // message.
-func withoutName(message string, pod *corev1.Pod) string {
-	for _, name := range []string{string(pod.UID), pod.Name} {
+func withoutName(message string, pod *corev1.Pod) string { return without(message, pod.UID, pod.Name) }
+
+func without(message string, uid types.UID, podName string) string {
+	for _, name := range []string{string(uid), podName} {
 		if name != "" {
 			message = strings.ReplaceAll(message, name, "…")
 		}

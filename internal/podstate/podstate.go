@@ -15,6 +15,7 @@
 package podstate
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -48,8 +49,10 @@ type Pod struct {
 	DeletedAt, DrainsUntil time.Time
 	GraceGiven             bool
 
-	// Scheduled says that the pod has a node.
-	Scheduled bool
+	// Scheduled says that the pod has a node. CreatingSince is the time since which the
+	// pod has a node and not a single container, and zero otherwise.
+	Scheduled     bool
+	CreatingSince time.Time
 	// StartedAt is the time at which the component's container started last, after the
 	// init containers, and FinishedAt is the time at which that container ended.
 	StartedAt, FinishedAt time.Time
@@ -109,6 +112,7 @@ func Of(pod *corev1.Pod, container string) Pod {
 	if container == flamev1alpha1.ComponentExecutorManager {
 		p.Ended = component.State.Terminated != nil || p.Over && component.State.Running == nil
 	}
+	p.readCreation(pod)
 	p.Health = healthOf(pod, p, component)
 	return p
 }
@@ -146,6 +150,28 @@ func (p *Pod) readConditions(conditions []corev1.PodCondition) {
 			p.Linked, p.LinkSince = is, since
 		case flamev1alpha1.GateNodeReady:
 			p.Gate, p.GateSince = is, since
+		}
+	}
+}
+
+// readCreation tells a pod that has no container yet from one whose first container was
+// made, which is the init container if there is one.
+func (p *Pod) readCreation(pod *corev1.Pod) {
+	if !p.Scheduled || p.Over || p.Terminating {
+		return
+	}
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if c.State.Running != nil || c.State.Terminated != nil || c.LastTerminationState.Terminated != nil {
+			return
+		}
+		if waiting := c.State.Waiting; waiting != nil && waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" {
+			return
+		}
+	}
+	p.CreatingSince = p.CreatedAt
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionTrue {
+			p.CreatingSince = c.LastTransitionTime.Time
 		}
 	}
 }

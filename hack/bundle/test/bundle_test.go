@@ -101,7 +101,7 @@ var rights = map[string][]string{
 		"/serviceaccounts: create delete get list patch watch",
 		"/services: create delete get list patch watch",
 		"apps/statefulsets: create delete get list patch watch",
-		"events.k8s.io/events: create patch",
+		"events.k8s.io/events: create list patch",
 		"flame.xflops.io/flameclusters/status: patch",
 		"flame.xflops.io/flameclusters: get list watch",
 		"policy/poddisruptionbudgets: create delete get list patch watch",
