@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -88,4 +89,29 @@ func TestExamplesAreAccepted(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Whoever comes from the first public FlameCluster looks for what the API server said.
+func TestTheFirstPublicFlameClusterIsRefusedInTheWordsOfItsSection(t *testing.T) {
+	document, err := os.ReadFile("../../docs/flamecluster.md")
+	require.NoError(t, err)
+	const heading = `spec.sessionManager.slot in body must be of type object: "string"`
+	_, section, found := strings.Cut(string(document), "\n### "+heading+"\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := strings.Split(section, "```")
+	require.Len(t, blocks, 7, "what is printed, the old FlameCluster, and the new one")
+	c := client.WithFieldValidation(apiserver.Client(t), "Strict")
+	create := func(block string) error {
+		cluster := &unstructured.Unstructured{}
+		require.NoError(t, yaml.Unmarshal([]byte(strings.TrimPrefix(block, "yaml")), &cluster.Object))
+		cluster.SetNamespace(apiserver.Namespace(t, c))
+		return c.Create(t.Context(), cluster)
+	}
+	refused := create(blocks[3])
+	require.ErrorContains(t, refused, heading)
+	_, reasons, _ := strings.Cut(refused.Error(), " is invalid: [")
+	printed := strings.Split(strings.TrimSpace(blocks[1]), "\n* ")
+	assert.ElementsMatch(t, strings.Split(strings.TrimSuffix(reasons, "]"), ", "), printed[1:])
+	assert.NoError(t, create(blocks[5]))
 }

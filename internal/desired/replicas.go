@@ -5,16 +5,18 @@ package desired
 
 import (
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-// Replicas returns the number of executor managers that a cluster wants without autoscaling.
+// Replicas returns the number of executor managers that a cluster wants without
+// autoscaling, and none for a cluster whose spec cannot be read.
 func Replicas(cluster *flamev1alpha1.FlameCluster) int {
 	if cluster.Spec.Suspend {
 		return 0
 	}
-	return int(*cluster.Spec.ExecutorManager.Replicas)
+	return int(ptr.Deref(cluster.Spec.ExecutorManager.Replicas, 0))
 }
 
 // UpdateLimits returns how many executor managers beyond a total there may be during an

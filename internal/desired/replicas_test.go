@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -50,4 +51,8 @@ func TestRollout(t *testing.T) {
 			assert.Equal(t, test.suspend, Replicas(cluster) == 0)
 		})
 	}
+}
+
+func TestASpecThatCannotBeReadWantsNone(t *testing.T) {
+	assert.Zero(t, Replicas(&flamev1alpha1.FlameCluster{}))
 }

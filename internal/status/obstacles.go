@@ -57,10 +57,19 @@ func (c *computation) first(refused bool) *Obstacle {
 // conditions and events is limited.
 const longestObstacle = 700
 
+// noIPv4 matches the API server's words where Services have no IPv4 addresses.
+var noIPv4 = regexp.MustCompile(`ipFamilies.*"IPv4".*not configured on this cluster`)
+
 // tell returns the text of an obstacle, without the names of executor manager pods and
 // cut to longestObstacle.
+//
+// Flame workaround: ipv4
 func (c *computation) tell(o Obstacle) string {
-	return words.Cut(c.withoutNames(o.Err.Error()), longestObstacle)
+	text := words.Cut(c.withoutNames(o.Err.Error()), longestObstacle)
+	if noIPv4.MatchString(text) {
+		text += ": Flame listens on IPv4 alone, so the Kubernetes cluster has to have IPv4 addresses for pods and Services"
+	}
+	return text
 }
 
 // numbers matches what differs between the texts of one failure from try to try: ports,

@@ -474,3 +474,10 @@ func TestTheCauseOfAFailedPullStaysBetweenTwoTries(t *testing.T) {
 	assert.Equal(t, cluster.Status, pulls("Back-off pulling image"))
 	assert.Contains(t, pulls("unauthorized").Message, "the registry denies it")
 }
+
+func TestAKubernetesWithoutIPv4IsToldWhatFlameNeeds(t *testing.T) {
+	f := facts(nil).of(clusters.Parse(t, clusters.Minimal))
+	f.Obstacles = []Obstacle{{Refused: true, Err: errors.New(`apply Service "c-session-manager": the API server refuses it: Service "c-session-manager" is invalid: ` +
+		`spec.ipFamilies[0]: Invalid value: "IPv4": not configured on this cluster`)}}
+	assert.Contains(t, Compute(f).Message, "not configured on this cluster: Flame listens on IPv4 alone")
+}

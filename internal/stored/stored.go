@@ -12,9 +12,13 @@
 package stored
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "sigs.k8s.io/json"
@@ -52,8 +56,41 @@ func Read(object *unstructured.Unstructured) (*flamev1alpha1.FlameCluster, []str
 	if again != nil {
 		return nil, nil, fmt.Errorf("read FlameCluster %q: %w", object.GetName(), again)
 	}
-	problems.add("the spec cannot be read: " + words.Cut(err.Error(), longestReason))
+	problems.add(unreadable(err))
 	return cluster, problems.list(), nil
+}
+
+// unreadable says why a spec cannot be read: which field is of another kind than it was,
+// or is in another version of the API, or else what the decoder says.
+func unreadable(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) || wrong.Field == "" {
+		return "the spec cannot be read: " + words.Cut(err.Error(), longestReason)
+	}
+	field := words.Cut(embedded.ReplaceAllString(strings.TrimPrefix(wrong.Field, "spec."), ""), longestReason)
+	what, _, _ := strings.Cut(wrong.Value, " ") // What follows is the number itself.
+	return fmt.Sprintf("%s is %s, and has to be %s", field, cmp.Or(kinds[what], what), kindOf(wrong.Type))
+}
+
+// embedded matches the names of embedded types, which Go has in the path of a field.
+var embedded = regexp.MustCompile(`\.[A-Z]\w*`)
+
+// kinds are the values of JSON as the decoder names them, and in words.
+var kinds = map[string]string{"string": "a string", "number": "a number", "bool": "true or false", "array": "a list", "object": "an object"}
+
+// kindOf returns what a type is in JSON, in words.
+func kindOf(of reflect.Type) string {
+	switch of.Kind() {
+	case reflect.Struct, reflect.Map:
+		return kinds["object"]
+	case reflect.Slice:
+		return kinds["array"]
+	case reflect.String:
+		return kinds["string"]
+	case reflect.Bool:
+		return kinds["bool"]
+	}
+	return kinds["number"]
 }
 
 func decode(fields map[string]any) (*flamev1alpha1.FlameCluster, error) {

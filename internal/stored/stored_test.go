@@ -133,7 +133,19 @@ func TestProblemsAreToldInAUsersWords(t *testing.T) {
 		"something that is no quantity at all is the decoder's": {`{"executorManager": {"podTemplate": {"spec": {"overhead": {"cpu": true}}}}}`, nil},
 		"a field of another type": {
 			`{"executorManager": {"replicas": "three"}}`,
-			[]string{"the spec cannot be read: json: cannot unmarshal string into Go struct field ExecutorManagerSpec.spec.executorManager.replicas of type int32"},
+			[]string{"executorManager.replicas is a string, and has to be a number"},
+		},
+		"a slot of the first public FlameCluster": {
+			`{"sessionManager": {"slot": "cpu=1,mem=1g"}}`, []string{"sessionManager.slot is a string, and has to be an object"},
+		},
+		"a storage of the first public FlameCluster": {
+			`{"objectCache": {"storage": "/var/lib/flame/cache"}}`, []string{"objectCache.storage is a string, and has to be an object"},
+		},
+		"an object in place of a list": {
+			`{"executorManager": {"tolerations": {}}}`, []string{"executorManager.tolerations is an object, and has to be a list"},
+		},
+		"a number in place of a text": {
+			`{"executorManager": {"image": 1.5}}`, []string{"executorManager.image is a number, and has to be a string"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
