@@ -249,6 +249,10 @@ func TestSpecsThatCannotRunSayWhatToChange(t *testing.T) {
 			var invalid *InvalidSpecError
 			require.ErrorAs(t, err, &invalid)
 			assert.Contains(t, err.Error(), test.want)
+			for _, problem := range invalid.Problems {
+				assert.Regexp(t, `^(flameVersion|serviceAccountName|(sessionManager|executorManager|objectCache)\.)`, problem, "it starts with its field")
+				assert.LessOrEqual(t, len(problem), longestProblem, "nothing of it is cut off")
+			}
 		})
 	}
 }

@@ -148,9 +148,9 @@ func TestVersionIsToldFromSpecOrTag(t *testing.T) {
 		"the spec wins over the tag":      {explicit: "0.6.1", image: "x/fsm:v0.6.0", want: "0.6.1"},
 		"a digest alone needs the spec":   {image: "x/fsm@sha256:" + digest, wantError: "has no tag that tells the version of Flame: set flameVersion"},
 		"no tag needs the spec":           {image: "x/fsm", wantError: "has no tag that tells the version of Flame: set flameVersion"},
-		"latest needs the spec":           {image: "x/fsm:latest", wantError: `"latest", is no version of Flame: set flameVersion`},
+		"latest needs the spec":           {image: "x/fsm:latest", wantError: `sessionManager.image has the tag "latest", which is no version of Flame: set flameVersion`},
 		"an unparsable tag with the spec": {explicit: "0.6.0", image: "x/fsm:nightly", want: "0.6.0"},
-		"too old a tag":                   {image: "x/fsm:v0.5.0", wantError: "the tag of sessionManager.image asks for Flame 0.5.0, which this operator does not support"},
+		"too old a tag":                   {image: "x/fsm:v0.5.0", wantError: "sessionManager.image, by its tag, asks for Flame 0.5.0, which this operator does not support"},
 		"too new a spec":                  {explicit: "1.0.0", wantError: "flameVersion asks for Flame 1.0.0, which this operator does not support"},
 		"no image name":                   {image: "NOT AN IMAGE", wantError: "is no image name"},
 	} {

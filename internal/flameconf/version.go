@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/words"
 )
 
 // Supported says which versions of Flame this operator can configure, for messages to users.
@@ -34,6 +35,9 @@ var dialects = []dialect{
 	{from: version.MustParseGeneric("0.6.1"), before: version.MustParseGeneric("0.7.0"), policies: []string{"drf"}},
 }
 
+// longestImage is how much of the name of an image is told, in bytes.
+const longestImage = 300
+
 // VersionOf returns the version of Flame that a cluster runs: the explicit one, or else the
 // tag of image. If the version cannot be told or is not supported, the error says in a
 // user's words what to change.
@@ -43,22 +47,22 @@ func VersionOf(explicit, image string) (Version, error) {
 	}
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
-		return Version{}, fmt.Errorf("sessionManager.image %q is no image name: %w", image, err)
+		return Version{}, fmt.Errorf("sessionManager.image %q is no image name: %w", words.Cut(image, longestImage), err)
 	}
 	tagged, ok := named.(reference.Tagged)
 	if !ok {
-		return Version{}, fmt.Errorf("sessionManager.image %q has no tag that tells the version of Flame: set flameVersion", image)
+		return Version{}, fmt.Errorf("sessionManager.image %q has no tag that tells the version of Flame: set flameVersion", words.Cut(image, longestImage))
 	}
 	if _, err := version.ParseSemantic(tagged.Tag()); err != nil {
-		return Version{}, fmt.Errorf("the tag of sessionManager.image, %q, is no version of Flame: set flameVersion", tagged.Tag())
+		return Version{}, fmt.Errorf("sessionManager.image has the tag %q, which is no version of Flame: set flameVersion", tagged.Tag())
 	}
-	return parse("the tag of sessionManager.image", tagged.Tag())
+	return parse("sessionManager.image, by its tag,", tagged.Tag())
 }
 
 func parse(origin, text string) (Version, error) {
 	parsed, err := version.ParseSemantic(text)
 	if err != nil {
-		return Version{}, fmt.Errorf("%s, %q, is no version: write it as 0.6.0", origin, text)
+		return Version{}, fmt.Errorf("%s is %q, which is no version: write it as 0.6.0", origin, text)
 	}
 	v := Version{parsed: parsed}
 	if v.dialect() == nil {
