@@ -29,6 +29,13 @@ func (r *FlameClusterReconciler) announce(cluster *flamev1alpha1.FlameCluster, b
 	}
 }
 
+// announceUnwritable emits an event in place of a status that the API server does not take,
+// because the schema of another operator took a spec that the schema of today does not. The
+// recorder counts the repetitions.
+func (r *FlameClusterReconciler) announceUnwritable(cluster *flamev1alpha1.FlameCluster) {
+	r.Recorder.Eventf(cluster, nil, corev1.EventTypeWarning, flamev1alpha1.ReasonInvalid, "WriteStatus", "%s", words.Cut(cluster.Status.Message, longestNote))
+}
+
 // longestNote is the longest note of an event that the API server accepts, in bytes; an
 // event with a longer note is lost. The condition holds the whole message.
 const longestNote = 1024

@@ -4,6 +4,8 @@
 package controllers
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -81,4 +83,24 @@ func TestTwoSessionsThatAreBlockedAreTwoEventsForTheAPIServer(t *testing.T) {
 		require.NoError(t, c.List(t.Context(), &list, client.InNamespace(cluster.Namespace)))
 		return len(list.Items) == 2
 	}, 10*time.Second, 50*time.Millisecond)
+}
+
+func TestAClusterWhoseStatusCannotBeWrittenHasAnEvent(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.ServiceAccountName = "No_Name" })
+	h.requests.fail = func(request *http.Request) *http.Response {
+		if !strings.HasSuffix(request.URL.Path, "/status") {
+			return nil
+		}
+		answer := refusal(request)
+		answer.StatusCode = http.StatusUnprocessableEntity
+		answer.Body = io.NopCloser(strings.NewReader(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"spec.slot is no object","reason":"Invalid","code":422}`))
+		return answer
+	}
+	_, err := h.step(cluster)
+	require.ErrorContains(t, err, "spec.slot is no object")
+	told := h.warnings(flamev1alpha1.ReasonInvalid)
+	require.Len(t, told, 1)
+	assert.Contains(t, told[0], `Warning Invalid serviceAccountName is "No_Name", which no ServiceAccount can be called`)
 }

@@ -133,6 +133,9 @@ func (r *FlameClusterReconciler) writeStatus(ctx context.Context, facts status.F
 		if client.IgnoreNotFound(err) == nil {
 			return nil // Deleted meanwhile.
 		}
+		if apierrors.IsInvalid(err) {
+			r.announceUnwritable(after)
+		}
 		return fmt.Errorf("write the status of FlameCluster %q: %w", after.Name, err)
 	}
 	r.announce(after, before.Status)
