@@ -143,12 +143,14 @@ const memoryLimit = "FLAME_MEMORY_LIMIT"
 // or, if the container has no more than that, with three quarters of what it has. Only
 // the container knows its limit: a LimitRange sets one where the spec has none, and
 // without any the variable has the memory of the node.
-const startObjectCache = `limit=${` + memoryLimit + `:-0}
-if ((limit > 0 && $2 >= limit)); then
-  export FLAME_CACHE_MAX_MEMORY=$((limit / 4 * 3))
-  echo "objects may take $FLAME_CACHE_MAX_MEMORY bytes of memory, since the container has $limit"
+//
+// Flame workaround: cache-memory
+const startObjectCache = `most=$2 limit=${` + memoryLimit + `:-0}
+if ((limit > 0 && most >= limit)); then
+  most=$((limit / 4 * 3))
+  echo "objects may take $most bytes of memory, since the container has $limit"
 fi
-exec "$1" --config ` + configFile
+FLAME_CACHE_MAX_MEMORY=$most exec "$1" --config ` + configFile
 
 func objectCacheContainer(spec *flamev1alpha1.ObjectCacheSpec) corev1.Container {
 	maxMemory := flameconf.CacheMemory(spec)

@@ -24,10 +24,10 @@ func TestTheLimitThatAnObjectCacheReallyHasDecidesWhatObjectsMayTake(t *testing.
 	assert.Equal(t, "limits.memory", *limit.ValueFrom.ResourceFieldRef.Resource)
 
 	program := filepath.Join(t.TempDir(), "flame-object-cache")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/bash\necho \"starts $* with ${FLAME_CACHE_MAX_MEMORY:-what is configured}\"\n"), 0o755))
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/bash\necho \"starts $* with $FLAME_CACHE_MAX_MEMORY\"\n"), 0o755))
 	command := append([]string{}, container.Command...)
 	command[len(command)-2] = program
-	const asConfigured = "starts --config /etc/flame/flame-cluster.yaml with what is configured\n"
+	const asConfigured = "starts --config /etc/flame/flame-cluster.yaml with 1073741824\n"
 	for name, test := range map[string]struct{ limit, want string }{
 		"a limit that a LimitRange sets": {
 			"268435456", "objects may take 201326592 bytes of memory, since the container has 268435456\n" +

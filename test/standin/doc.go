@@ -78,7 +78,8 @@
 //	Storage none forgets everything, and a dead node's task runs  TestStorageNoneForgets-
 //	forever                                                       Everything
 //	The object cache listens on one interface's address only,     TestObjectCache
-//	and ends with 1 without that, its block or its directory
+//	and ends with 1 without that, its block or its directory;
+//	its environment overrides how much memory objects may take
 //	The client prints flmping's table                             TestClient
 //	The lists of flmctl                                           TestLists
 //

@@ -179,6 +179,16 @@ func TestObjectCache(t *testing.T) {
 			})
 		})
 	}
+	t.Run("takes the memory that its environment names", func(t *testing.T) {
+		c := newCluster(t)
+		c.environ = append(c.environ, "FLAME_CACHE_MAX_MEMORY=201326592")
+		c.write(fmt.Sprintf("cluster: {name: x, endpoint: 'http://127.0.0.1:1'}\n"+
+			"cache: {endpoint: 'grpc://anything:%d', network_interface: '^lo$', eviction: {max_memory: '1073741824'}}\n", c.port))
+		p := c.start("flame-object-cache", "object-cache")
+		c.eventually(10*time.Second, "it says how much", func() bool {
+			return strings.Contains(p.output.String(), "max_memory=201.3 MB")
+		})
+	})
 	t.Run("wants its block", func(t *testing.T) {
 		c := newCluster(t)
 		assert.Equal(t, 1, c.start("flame-object-cache", "object-cache").exit())

@@ -45,6 +45,7 @@ func Run(ctx context.Context, file *config.File, log *journal.Log) error {
 	if err := load(cache.Storage); err != nil {
 		return err
 	}
+	log.Infof("eviction", "Creating LRU eviction policy: max_memory=%.1f MB", float64(maxMemory(cache))/1e6)
 	var options []grpc.ServerOption
 	if scheme == "grpcs" {
 		if cache.TLS == nil {
@@ -93,6 +94,20 @@ func address(expression string) (string, error) {
 		return "", fmt.Errorf("InvalidConfig(%q)", fmt.Sprintf("network interface <%s> has no IPv4 addresses", expression))
 	}
 	return "", fmt.Errorf("InvalidConfig(%q)", fmt.Sprintf("network interface <%s> not found", expression))
+}
+
+// maxMemory returns the memory that objects may take: by the environment, where an amount
+// without sense is one gibibyte, and else by the configuration.
+func maxMemory(cache *config.Cache) uint64 {
+	override, set := os.LookupEnv("FLAME_CACHE_MAX_MEMORY")
+	if !set {
+		return cache.MaxMemory
+	}
+	size, err := config.ParseSize(override)
+	if err != nil {
+		return 1 << 30
+	}
+	return size
 }
 
 // load makes the directory and reads all of it: application, session, object.
