@@ -89,6 +89,7 @@ func TestOperatorSeesABlockedSession(t *testing.T) {
 	c.createTasks("s", 1, 0)
 	c.eventually(15*time.Second, "its retries are used up", func() bool { return c.observe().Sessions[0].Blocked(started) })
 	assert.Equal(t, 5, c.observe().Sessions[0].BindFailures)
+	assert.Regexp(t, `^shim creation failed: .*</does/not/exist>`, c.observe().Sessions[0].BlockedWhy)
 	assert.False(t, c.observe().Sessions[0].Blocked(time.Now().Add(time.Minute)))
 }
 
