@@ -164,9 +164,9 @@ const leastMemory = 1 << 20
 var leadingNumber = regexp.MustCompile(`^[0-9.]+`)
 
 // memoryProblems refuses a slot with parts of bytes, or so few that they were meant to be
-// something else.
+// something else. What is too large is told by itself, and has no value to compare with.
 func memoryProblems(memory resource.Quantity) []string {
-	if memory.CmpInt64(leastMemory) >= 0 && memory.CmpInt64(memory.Value()) == 0 {
+	if memory.Cmp(largest.memory) > 0 || memory.CmpInt64(leastMemory) >= 0 && memory.CmpInt64(memory.Value()) == 0 {
 		return nil
 	}
 	text, cure := memory.String(), "write it in whole bytes"

@@ -310,6 +310,15 @@ func TestAVersionFitsIntoItsLabel(t *testing.T) {
 	}
 }
 
+func TestMemoryThatIsTooLargeIsToldOnce(t *testing.T) {
+	cluster := clusters.Parse(t, clusters.Minimal)
+	cluster.Spec.SessionManager.Slot.Memory = resource.MustParse("1e20")
+	_, err := Build(cluster, Inputs{})
+	var invalid *InvalidSpecError
+	require.ErrorAs(t, err, &invalid)
+	assert.Len(t, invalid.Problems, 1)
+}
+
 func TestEveryProblemIsToldAtOnce(t *testing.T) {
 	cluster := clusters.Parse(t, clusters.Minimal)
 	cluster.Spec.FlameVersion = "9.9.9"
