@@ -35,9 +35,9 @@ func (p *pass) choose(ctx context.Context, latest observation.Latest, problems [
 		return p, nil, built.join(classify(everything, err))
 	}
 	tolerant := *p
-	tolerant.tolerated = desired.Problems(last)
+	tolerant.tolerated = desired.Problems(last, desired.Inputs{})
 	if wanted, again := tolerant.build(ctx, latest, problems); again.invalid == nil {
-		tolerant.tolerated = desired.Problems(p.cluster)
+		tolerant.tolerated = desired.Problems(p.cluster, desired.Inputs{})
 		return &tolerant, wanted, again
 	}
 	for _, standIn := range desired.StandIns(last, p.cluster) {

@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -71,4 +73,30 @@ func TestStandInsTakeFromTheEditWhatIsValidByItself(t *testing.T) {
 
 	edit.Spec.ObjectCache = nil
 	assert.NotNil(t, StandIns(last, edit)[0].Spec.ObjectCache)
+}
+
+func TestWhatWasToleratedBeforeIsBuilt(t *testing.T) {
+	cluster := clusters.Parse(t, clusters.Minimal)
+	cluster.Spec.SessionManager.Slot.Memory = resource.MustParse("300m")
+	cluster.Spec.ExecutorManager.PodTemplate = &runtime.RawExtension{Raw: []byte(`{"metadata":{"annotations":{"flame.xflops.io/mine":"x"}}}`)}
+	problems := Problems(cluster, Inputs{})
+	require.Len(t, problems, 2)
+	assert.Contains(t, problems[0], "sessionManager.slot.memory")
+	assert.Contains(t, problems[1], "executorManager.podTemplate cannot change the annotations")
+
+	_, err := Build(cluster, Inputs{Tolerated: problems[:1]})
+	assert.ErrorContains(t, err, problems[1])
+	objects, err := Build(cluster, Inputs{Tolerated: problems})
+	require.NoError(t, err)
+	assert.Equal(t, "x", objects.ExecutorManager.Annotations["flame.xflops.io/mine"])
+
+	for name, spoil := range map[string]func(*flamev1alpha1.FlameClusterSpec){
+		"a version that is not known": func(s *flamev1alpha1.FlameClusterSpec) { s.FlameVersion = "9.9.9" },
+		"a size beyond any machine":   func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.GPU = resource.MustParse("1G") },
+	} {
+		impossible := cluster.DeepCopy()
+		spoil(&impossible.Spec)
+		_, err = Build(impossible, Inputs{Tolerated: Problems(impossible, Inputs{})})
+		assert.Error(t, err, name)
+	}
 }

@@ -23,14 +23,14 @@ import (
 
 // overlay lays the user's podTemplate over a template. A podTemplate is invalid if it has
 // a field that does not exist, or changes something that Flame or the operator relies on.
-func overlay(p parts, template *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec, error) {
+func overlay(p parts, template *corev1.PodTemplateSpec, tolerated []string) (*corev1.PodTemplateSpec, error) {
 	if p.settings.PodTemplate == nil || len(p.settings.PodTemplate.Raw) == 0 {
 		return template, nil
 	}
 	field := specField(p.component) + ".podTemplate"
 	patch := p.settings.PodTemplate.Raw
-	if problems := patchProblems(patch, template); len(problems) > 0 {
-		return nil, invalidAt(field, problems)
+	if problems := without(at(field, patchProblems(patch, template)), tolerated); len(problems) > 0 {
+		return nil, &InvalidSpecError{Problems: problems}
 	}
 	original, err := json.Marshal(template)
 	if err != nil {
@@ -44,19 +44,18 @@ func overlay(p parts, template *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec
 	if err := json.Unmarshal(merged, result); err != nil {
 		return nil, Invalid("%s is no pod template: %v", field, err)
 	}
-	if problems := protected(p.component, template, result); len(problems) > 0 {
-		return nil, invalidAt(field, problems)
+	if problems := without(at(field, protected(p.component, template, result)), tolerated); len(problems) > 0 {
+		return nil, &InvalidSpecError{Problems: problems}
 	}
 	return result, nil
 }
 
-// invalidAt returns the problems of a field, each of which goes on where the field's name
-// ends.
-func invalidAt(field string, problems []string) *InvalidSpecError {
+// at returns the problems of a field, each of which goes on where the field's name ends.
+func at(field string, problems []string) []string {
 	for i := range problems {
 		problems[i] = field + problems[i]
 	}
-	return &InvalidSpecError{Problems: problems}
+	return problems
 }
 
 // patchProblems finds what is wrong with a podTemplate by itself, before it is laid over

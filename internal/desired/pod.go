@@ -78,7 +78,7 @@ func (b builder) template(p parts) (*corev1.PodTemplateSpec, error) {
 			SecurityContext:       b.podSecurity(),
 		},
 	}
-	return overlay(p, template)
+	return overlay(p, template, b.in.Tolerated)
 }
 
 // pod turns a template into a pod of the cluster.

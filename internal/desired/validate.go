@@ -4,6 +4,7 @@
 package desired
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -48,21 +49,64 @@ var reservedEnv = []string{
 	"FLAME_CACHE_MAX_MEMORY", "FLAME_CACHE_MAX_OBJECTS", "CUDA_VISIBLE_DEVICES", memoryLimit,
 }
 
-// Problems returns what is wrong with a spec that the schema cannot find. Even so the
-// objects can be built, unless Build says otherwise.
-func Problems(cluster *flamev1alpha1.FlameCluster) []string {
-	spec := &cluster.Spec
-	var problems []string
-	problems = append(problems, nameProblems(spec)...)
-	problems = append(problems, envProblems("sessionManager", spec.SessionManager.Env)...)
-	problems = append(problems, claimProblems("sessionManager", spec.SessionManager.Storage.VolumeClaimTemplate)...)
-	problems = append(problems, envProblems("executorManager", spec.ExecutorManager.Env)...)
-	if tooLarge := sizeProblems(spec); len(tooLarge) > 0 {
-		problems = append(problems, tooLarge...)
-	} else {
-		problems = append(problems, executorProblems(cluster)...)
+// Problems returns all that Build holds against a spec, tolerated or not.
+func Problems(cluster *flamev1alpha1.FlameCluster, in Inputs) []string {
+	in.Tolerated = nil
+	for {
+		_, err := Build(cluster, in)
+		found := problemsOf(err, in.Tolerated)
+		if len(found) == 0 {
+			return in.Tolerated
+		}
+		in.Tolerated = append(in.Tolerated, found...)
 	}
-	problems = append(problems, autoscalingProblems(spec)...)
+}
+
+// problemsOf returns the problems of an error that are not among those known already.
+func problemsOf(err error, known []string) []string {
+	var invalid *InvalidSpecError
+	if !errors.As(err, &invalid) {
+		return nil
+	}
+	return without(invalid.Problems, known)
+}
+
+// without returns the problems that are not tolerated.
+func without(problems, tolerated []string) []string {
+	return slices.DeleteFunc(slices.Clone(problems), func(problem string) bool { return slices.Contains(tolerated, problem) })
+}
+
+// validate finds the version of Flame, and the problems that the schema cannot find and
+// that are not tolerated. Of a size beyond any machine nothing can be built.
+func validate(cluster *flamev1alpha1.FlameCluster, tolerated []string) (flameconf.Version, error) {
+	spec := &cluster.Spec
+	version, err := flameconf.VersionOf(spec.FlameVersion, spec.SessionManager.Image)
+	tooLarge := sizeProblems(spec)
+	var problems []string
+	if err != nil {
+		problems = append(problems, err.Error())
+	}
+	problems = append(problems, tooLarge...)
+	if len(tooLarge) == 0 {
+		problems = append(problems, without(executorProblems(cluster), tolerated)...)
+	}
+	if problems = append(problems, without(fieldProblems(cluster), tolerated)...); len(problems) > 0 {
+		return version, &InvalidSpecError{Problems: problems}
+	}
+	return version, nil
+}
+
+// fieldProblems finds what is wrong with fields by themselves.
+func fieldProblems(cluster *flamev1alpha1.FlameCluster) []string {
+	spec := &cluster.Spec
+	problems := slices.Concat(
+		nameProblems(spec),
+		envProblems("sessionManager", spec.SessionManager.Env),
+		claimProblems("sessionManager", spec.SessionManager.Storage.VolumeClaimTemplate),
+		envProblems("executorManager", spec.ExecutorManager.Env),
+		memoryProblems(spec.SessionManager.Slot.Memory),
+		autoscalingProblems(spec),
+	)
 	if _, _, err := UpdateLimits(cluster, 0); err != nil {
 		problems = append(problems, err.Error())
 	}
@@ -72,24 +116,6 @@ func Problems(cluster *flamev1alpha1.FlameCluster) []string {
 		problems = append(problems, cacheProblems(cache)...)
 	}
 	return problems
-}
-
-// validate finds the version of Flame, and the problems that are not tolerated.
-func validate(cluster *flamev1alpha1.FlameCluster, tolerated []string) (flameconf.Version, error) {
-	version, err := flameconf.VersionOf(cluster.Spec.FlameVersion, cluster.Spec.SessionManager.Image)
-	var problems []string
-	if err != nil {
-		problems = []string{err.Error()}
-	}
-	for _, problem := range Problems(cluster) {
-		if !slices.Contains(tolerated, problem) {
-			problems = append(problems, problem)
-		}
-	}
-	if len(problems) > 0 {
-		return version, &InvalidSpecError{Problems: problems}
-	}
-	return version, nil
 }
 
 // nameProblems refuses names that no object can have, for which the operator would wait in
@@ -155,7 +181,7 @@ func sizeProblems(spec *flamev1alpha1.FlameClusterSpec) []string {
 				part.field, part.size.String(), executors, part.largest.String()))
 		}
 	}
-	return append(problems, memoryProblems(slot.Memory)...)
+	return problems
 }
 
 // leastMemory is less than any executor can do with.
