@@ -117,9 +117,6 @@ func (p *pass) build(ctx context.Context, latest observation.Latest, problems []
 	if referred.missing != nil && uri == "" {
 		return nil, referred
 	}
-	if err := p.checkClaim(ctx, objects); err != nil {
-		return nil, classify(everything, err)
-	}
 	return objects, referred
 }
 
@@ -166,20 +163,4 @@ func (p *pass) secretValue(ctx context.Context, reference *flamev1alpha1.SecretK
 		return "", fmt.Errorf("the Secret %q, which %s names, has no key %q", reference.Name, field, reference.Key), nil
 	}
 	return value, nil, nil
-}
-
-// checkClaim compares the session manager's claim, if it exists, with the spec.
-func (p *pass) checkClaim(ctx context.Context, wanted *desired.Objects) error {
-	if wanted.SessionManagerClaim == nil {
-		return nil
-	}
-	claim := &corev1.PersistentVolumeClaim{}
-	key := client.ObjectKey{Namespace: p.cluster.Namespace, Name: naming.SessionManager(p.cluster.Name)}
-	if err := p.r.Get(ctx, key, claim); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("get PersistentVolumeClaim %q: %w", key.Name, err)
-	}
-	return desired.CheckClaim(p.cluster, claim)
 }

@@ -56,6 +56,7 @@ type sessionManagerProcess struct {
 
 // live lets everything but the operator do what is due.
 func (w *world) live() {
+	bindClaims(w, w.reach.live, w.namespace)
 	w.pods = w.list()
 	slices.SortFunc(w.pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range w.pods {

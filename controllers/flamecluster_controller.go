@@ -75,7 +75,7 @@ func (r *FlameClusterReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	if apierrors.IsNotFound(err) || err == nil && object.GetDeletionTimestamp() != nil {
 		r.forget(req.NamespacedName)
 		// Garbage collection deletes what the cluster owned, but would wait for its tasks.
-		return ctrl.Result{}, r.hurryUp(ctx, req.NamespacedName)
+		return ctrl.Result{}, errors.Join(r.letGo(ctx, object), r.hurryUp(ctx, req.NamespacedName))
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("get FlameCluster %q: %w", req.Name, err)

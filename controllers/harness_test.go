@@ -136,15 +136,31 @@ func (h *harness) edit(cluster *flamev1alpha1.FlameCluster, change func(*flamev1
 }
 
 // runPods does what scheduler and kubelet would: pods without a node get one and
-// become ready, and pods that were deleted go.
+// become ready, and pods that were deleted go. Claims get volumes.
 func (h *harness) runPods() {
 	h.Helper()
+	bindClaims(h, h.live, h.namespace)
 	for _, pod := range h.pods("") {
 		switch {
 		case pod.DeletionTimestamp != nil:
 			require.NoError(h, client.IgnoreNotFound(h.live.Delete(h.Context(), &pod, client.GracePeriodSeconds(0))))
 		case pod.Status.Phase == corev1.PodPending && pod.Status.StartTime == nil:
 			h.setStatus(&pod, runningStatus(pod.Labels[flamev1alpha1.LabelComponent], h.now))
+		}
+	}
+}
+
+// bindClaims does what a provisioner would: claims that wait get volumes of their size.
+func bindClaims(t testing.TB, live client.Client, namespace string) {
+	t.Helper()
+	list := &corev1.PersistentVolumeClaimList{}
+	require.NoError(t, live.List(t.Context(), list, client.InNamespace(namespace)))
+	for i := range list.Items {
+		if claim := &list.Items[i]; claim.Status.Phase == corev1.ClaimPending {
+			claim.Spec.VolumeName = "volume-of-" + claim.Name
+			require.NoError(t, live.Update(t.Context(), claim))
+			claim.Status.Phase, claim.Status.Capacity = corev1.ClaimBound, claim.Spec.Resources.Requests
+			require.NoError(t, live.Status().Update(t.Context(), claim))
 		}
 	}
 }

@@ -30,6 +30,7 @@ type found struct {
 	// objectCache is the object cache's StatefulSet, or nil.
 	objectCache     *appsv1.StatefulSet
 	objectCachePods []podstate.Pod
+	claims          claims
 }
 
 // observedPods are the pods of a component with what is read of each.

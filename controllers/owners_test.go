@@ -101,11 +101,18 @@ func (f *family) isWhole(what string) {
 // that follows from that.
 func (f *family) setWhenDeleted(policy flamev1alpha1.WhenDeleted) {
 	f.Helper()
+	f.setStorage(string(policy), policy == flamev1alpha1.WhenDeletedDelete, func(s *flamev1alpha1.SessionManagerStorage) { s.WhenDeleted = policy })
+}
+
+// setStorage changes the session manager's storage, and waits until its claim has an
+// owner, or none.
+func (f *family) setStorage(what string, owned bool, change func(*flamev1alpha1.SessionManagerStorage)) {
+	f.Helper()
 	f.refresh()
-	f.edit(f.cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Storage.WhenDeleted = policy })
-	f.eventually("the claim has the owner that "+string(policy)+" asks for", func() bool {
+	f.edit(f.cluster, func(s *flamev1alpha1.FlameClusterSpec) { change(&s.SessionManager.Storage) })
+	f.eventually("the claim has the owner that follows from "+what, func() bool {
 		claim := f.get(&corev1.PersistentVolumeClaim{}, naming.SessionManager(f.cluster.Name))
-		return metav1.IsControlledBy(claim, f.cluster) == (policy == flamev1alpha1.WhenDeletedDelete)
+		return metav1.IsControlledBy(claim, f.cluster) == owned
 	})
 }
 
@@ -160,6 +167,15 @@ func TestOwnersChangeWithTheRightsThatAreShipped(t *testing.T) {
 
 	f.setWhenDeleted(flamev1alpha1.WhenDeletedRetain)
 	f.setWhenDeleted(flamev1alpha1.WhenDeletedDelete)
+	asked := f.cluster.Spec.SessionManager.Storage.VolumeClaimTemplate
+	f.setStorage("no template", false, func(s *flamev1alpha1.SessionManagerStorage) { s.VolumeClaimTemplate = nil })
+	f.setStorage("a template", true, func(s *flamev1alpha1.SessionManagerStorage) { s.VolumeClaimTemplate = asked })
+	f.setStorage("its being named", false, func(s *flamev1alpha1.SessionManagerStorage) {
+		s.VolumeClaimTemplate, s.ExistingClaim = nil, naming.SessionManager(f.cluster.Name)
+	})
+	f.setStorage("a template again", true, func(s *flamev1alpha1.SessionManagerStorage) {
+		s.VolumeClaimTemplate, s.ExistingClaim = asked, ""
+	})
 
 	f.orphan()
 	f.cluster = f.create(clusters.WithEveryKind)

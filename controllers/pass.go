@@ -36,7 +36,9 @@ type pass struct {
 // run observes, builds, decides and acts, and returns what the status is computed from.
 // The problems are those that kept the spec from being read.
 func (p *pass) run(ctx context.Context, problems []string) (status.Facts, report) {
+	claims := p.keepClaims(ctx)
 	found, err := p.observe(ctx)
+	found.claims = claims
 	if err != nil {
 		return p.end(found, observation.Latest{}, nil, nil, classify(everything, err))
 	}
@@ -62,12 +64,13 @@ func (p *pass) act(ctx context.Context, f found, latest observation.Latest, want
 		f, kept := p.keepRunning(ctx, f, latest, false)
 		return f, spec.join(classify(everything, err), kept)
 	}
-	var sessionManager, executorManagers, objectCache report
-	f.sessionManager, sessionManager = p.stepSessionManager(ctx, f.sessionManager, wanted)
+	var claimed, sessionManager, executorManagers, objectCache report
+	f.claims, claimed = p.applyClaims(ctx, f.claims, wanted)
+	f.sessionManager, sessionManager = p.stepSessionManager(ctx, f, wanted)
 	lost, nodes := p.stepNodes(ctx, f, latest)
 	f.executorManagers, executorManagers = p.stepExecutorManagers(ctx, f, latest, wanted, replicas, lost)
-	f.objectCache, objectCache = p.stepObjectCache(ctx, f.objectCachePods, wanted)
-	return f, spec.join(sessionManager, nodes, executorManagers, objectCache)
+	f.objectCache, objectCache = p.stepObjectCache(ctx, f, wanted)
+	return f, spec.join(claimed, sessionManager, nodes, executorManagers, objectCache)
 }
 
 // keepRunning looks after what runs while no pod can be made: a session manager whose
@@ -113,12 +116,14 @@ func (p *pass) fleet(component string) pods.Fleet {
 // end puts together what the status is computed from. Without wanted objects, or without
 // a decision on the scale, those are nil.
 func (p *pass) end(f found, latest observation.Latest, wanted *desired.Objects, scale *autoscale.Decision, r report) (status.Facts, report) {
+	r = f.claims.report.join(r)
 	facts := status.Facts{
 		Cluster:          p.cluster,
 		SessionManager:   f.sessionManagerState(),
 		ExecutorManagers: f.executorManagers.states,
 		ObjectCache:      f.objectCache,
 		ObjectCachePods:  f.objectCachePods,
+		Claims:           f.claims.wanted,
 		Flame:            latest,
 		Desired:          p.replicas(scale),
 		Autoscaling:      scale,

@@ -329,13 +329,6 @@ func TestASessionManagerIsMadeAgainWhateverIsRefusedBesideIt(t *testing.T) {
 		refuse func(*harness, *flamev1alpha1.FlameCluster)
 		says   []string
 	}{
-		"a claim that cannot grow": {
-			func(h *harness, cluster *flamev1alpha1.FlameCluster) {
-				h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
-					s.SessionManager.Storage.VolumeClaimTemplate.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("2Gi")
-				})
-			}, []string{`apply PersistentVolumeClaim "c-session-manager": the API server refuses it`, "immutable"},
-		},
 		"a budget that a policy does not let pass": {
 			func(h *harness, _ *flamev1alpha1.FlameCluster) {
 				h.policy(admissionregistrationv1.Rule{APIGroups: []string{"policy"}, APIVersions: []string{"v1"}, Resources: []string{"poddisruptionbudgets"}},

@@ -24,13 +24,15 @@ import (
 )
 
 // stepSessionManager applies what belongs to the session manager and takes its pod one
-// step towards what is wanted. The pod is looked after even if its claim cannot grow or
-// its budget is refused. If an object of the needed name belongs to somebody else,
-// however, the pod is left alone, since it would mount that owner's claim.
-func (p *pass) stepSessionManager(ctx context.Context, pod *corev1.Pod, wanted *desired.Objects) (*corev1.Pod, report) {
+// step towards what is wanted. The pod is looked after even if its budget is refused. If
+// an object of the needed name belongs to somebody else, however, the pod is left alone,
+// since it would mount that owner's claim.
+func (p *pass) stepSessionManager(ctx context.Context, f found, wanted *desired.Objects) (*corev1.Pod, report) {
 	const component = flamev1alpha1.ComponentSessionManager
+	pod := f.sessionManager
+	mine := func(context.Context, *desired.Objects) error { return f.claims.foreign(component) }
 	var all report
-	for _, step := range []func(context.Context, *desired.Objects) error{p.applyClaim, p.applySessionManagerService, p.applyBudget} {
+	for _, step := range []func(context.Context, *desired.Objects) error{mine, p.applySessionManagerService, p.applyBudget} {
 		if all = all.join(classify(component, step(ctx, wanted))); all.missing != nil {
 			return pod, all
 		}
@@ -42,15 +44,6 @@ func (p *pass) stepSessionManager(ctx context.Context, pod *corev1.Pod, wanted *
 		return pod, all.join(classify(component, err))
 	}
 	return pod, all.join(after(step.After))
-}
-
-// applyClaim applies the claim. A claim that is no longer wanted is left alone, because
-// users may want its content back.
-func (p *pass) applyClaim(ctx context.Context, wanted *desired.Objects) error {
-	if wanted.SessionManagerClaim == nil {
-		return nil
-	}
-	return p.memory.applier.Adopt(ctx, p.cluster, wanted.SessionManagerClaim, &corev1.PersistentVolumeClaim{})
 }
 
 func (p *pass) applySessionManagerService(ctx context.Context, wanted *desired.Objects) error {

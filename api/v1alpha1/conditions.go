@@ -25,6 +25,10 @@ const (
 	// ConditionObjectCacheReady says whether the object cache answers, and is absent while
 	// the spec asks for none.
 	ConditionObjectCacheReady = "ObjectCacheReady"
+	// ConditionStorageReady says how the claims are of which the cluster makes use, and is
+	// absent without a claim. A claim that is False holds up no component: the conditions
+	// of the components say what that means for them.
+	ConditionStorageReady = "StorageReady"
 	// ConditionScalingActive is True while the number of executor managers follows the
 	// load, and False while it cannot; the reason says why the number is what it is. The
 	// condition is absent while the spec asks for no autoscaling.
@@ -110,6 +114,26 @@ const (
 	// executors, because starting them failed sessionRetryLimit times; the message says
 	// which, and why. Each such session is an event of this reason.
 	ReasonSessionsBlocked = "SessionsBlocked"
+	// ReasonBound means that every claim has its volume.
+	ReasonBound = "Bound"
+	// ReasonGrowing means that the volume of a claim is being enlarged.
+	ReasonGrowing = "Growing"
+	// ReasonLarger means that a claim is larger than the spec asks for, which is no fault.
+	ReasonLarger = "Larger"
+	// ReasonUnbound means that a claim waits for its volume; the message has the words of
+	// its storage class or provisioner.
+	ReasonUnbound = "Unbound"
+	// ReasonCannotGrow means that a claim cannot become as large as the spec asks for; the
+	// message has the words of whoever refuses.
+	ReasonCannotGrow = "CannotGrow"
+	// ReasonCannotChange means that the spec asks for another storage class or access mode
+	// than a claim has, which stays as it is.
+	ReasonCannotChange = "CannotChange"
+	// ReasonTerminating means that a claim was deleted while it is in use. What it holds
+	// goes with its pod, which the operator does not replace meanwhile.
+	ReasonTerminating = "Terminating"
+	// ReasonClaimLost means that the volume of a claim is gone.
+	ReasonClaimLost = "ClaimLost"
 	// ReasonValid means that the spec can run.
 	ReasonValid = "Valid"
 	// ReasonTolerated means that the spec runs because it did before, although a new one
@@ -117,8 +141,8 @@ const (
 	ReasonTolerated = "Tolerated"
 	// ReasonInvalid means that the spec cannot run as it is.
 	ReasonInvalid = "Invalid"
-	// ReasonWaitingForReference means that a Secret which the spec names does not
-	// exist yet, or that an object of somebody else has a name that is needed.
+	// ReasonWaitingForReference means that a Secret or a claim which the spec names does
+	// not exist yet, or that an object of somebody else has a name that is needed.
 	ReasonWaitingForReference = "WaitingForReference"
 	// ReasonRefused means that the API server, or a quota, a policy or a webhook that it
 	// asks, refuses what the component needs. The message says who and why; it is tried

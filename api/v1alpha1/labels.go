@@ -11,7 +11,9 @@ const (
 
 	// LabelName is "flame" on everything the operator makes.
 	LabelName = "app.kubernetes.io/name"
-	// LabelInstance holds the name of the FlameCluster, as LabelCluster does.
+	// LabelInstance holds the name of the FlameCluster, as LabelCluster does. Claims do not
+	// carry it: one without an owner would be deleted by whoever takes the label for the
+	// name of an application that does not list it, as Argo CD does.
 	LabelInstance = "app.kubernetes.io/instance"
 	// LabelComponent says which part of Flame an object serves: one of the Component values.
 	LabelComponent = "app.kubernetes.io/component"

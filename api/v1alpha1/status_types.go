@@ -26,7 +26,7 @@ const (
 // FlameClusterStatus says what a Flame cluster is.
 type FlameClusterStatus struct {
 	// conditions say in detail how the cluster is: Ready, SessionManagerReady,
-	// ExecutorsReady, ObjectCacheReady, ScalingActive, Progressing and SpecValid.
+	// ExecutorsReady, ObjectCacheReady, StorageReady, ScalingActive, Progressing and SpecValid.
 	// +listType=map
 	// +listMapKey=type
 	// +optional

@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,16 +52,6 @@ func New(cached client.Client, live client.Reader) *Applier {
 // The configuration must hold only fields that the server stores: no stringData, for
 // instance.
 func (a *Applier) Apply(ctx context.Context, owner client.Object, config runtime.ApplyConfiguration, into client.Object) error {
-	return a.apply(ctx, owner, config, into, isOurs)
-}
-
-// Adopt does what Apply does for a claim that may outlive its cluster. Such a claim has
-// no owner, so an existing claim is taken as it is, unless it has another owner.
-func (a *Applier) Adopt(ctx context.Context, owner client.Object, config runtime.ApplyConfiguration, into client.Object) error {
-	return a.apply(ctx, owner, config, into, isFree)
-}
-
-func (a *Applier) apply(ctx context.Context, owner client.Object, config runtime.ApplyConfiguration, into client.Object, mayTake func(owner, object client.Object) bool) error {
 	in, err := newIntent(config)
 	if err != nil {
 		return err
@@ -69,7 +60,7 @@ func (a *Applier) apply(ctx context.Context, owner client.Object, config runtime
 	if err != nil {
 		return fmt.Errorf("get %s %q: %w", in.kind, in.key.Name, err)
 	}
-	if exists && !mayTake(owner, into) {
+	if exists && !isOurs(owner, into) {
 		return NewNotOwnedError(in.kind, into)
 	}
 	if exists && in.holds(into) {
@@ -107,6 +98,27 @@ func PatchMetadata(ctx context.Context, to client.Client, object client.Object, 
 	target := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: object.GetNamespace(), Name: object.GetName()}}
 	target.SetGroupVersionKind(kind)
 	return to.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldManager))
+}
+
+// Patch changes some metadata, and fields of the spec if there are any, of the very object
+// that was looked at. The server refuses the patch if the object is another one, or has
+// changed since. That is no failure, since the change has the object looked at again.
+func Patch(ctx context.Context, to client.Client, object client.Object, metadata, spec map[string]any) error {
+	seen := map[string]any{"uid": object.GetUID(), "resourceVersion": object.GetResourceVersion()}
+	maps.Copy(seen, metadata)
+	fields := map[string]any{"metadata": seen}
+	if spec != nil {
+		fields["spec"] = spec
+	}
+	patch, err := json.Marshal(fields)
+	if err != nil {
+		return err
+	}
+	target := object.DeepCopyObject().(client.Object)
+	if err = to.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldManager)); Gone(err) {
+		return nil
+	}
+	return err
 }
 
 // get reads an object, from the server if the cache does not have it: the cache holds

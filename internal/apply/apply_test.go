@@ -204,26 +204,19 @@ func TestWhatBelongsToOthersIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAClaimThatWasRetainedIsAdopted(t *testing.T) {
+func TestAPatchIsForTheObjectThatWasLookedAt(t *testing.T) {
 	b := newBench(t)
-	claim := &corev1.PersistentVolumeClaim{}
-	require.NoError(t, b.applier.Adopt(t.Context(), b.Owner, b.claimConfig("1Gi"), claim))
-	uid := claim.UID
-
-	next := b.Cluster("c", "99999999-2222-3333-4444-555555555555")
-	b.Requests.Taken()
-	require.NoError(t, b.applier.Adopt(t.Context(), next, b.claimConfig("1Gi"), claim))
-	assert.Equal(t, uid, claim.UID)
-	assert.Empty(t, b.Requests.Taken(), "it is as it shall be")
-
-	require.NoError(t, b.applier.Adopt(t.Context(), next, b.claimConfig("1Gi").WithOwnerReferences(reference(next)), claim))
-	assert.True(t, metav1.IsControlledBy(claim, next))
-	require.NoError(t, b.applier.Adopt(t.Context(), next, b.claimConfig("1Gi"), claim))
-	assert.Empty(t, claim.OwnerReferences, "a claim may be let go")
-
-	b.Patch(claim, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Thing","name":"t","uid":"1","controller":true}]}}`)
-	err := b.applier.Adopt(t.Context(), next, b.claimConfig("1Gi"), claim)
-	assert.EqualError(t, err, `PersistentVolumeClaim "x" already exists and belongs to Thing "t"; delete it or choose another name for the FlameCluster`)
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: "x"}}
+	require.NoError(t, b.Users.Create(t.Context(), config))
+	seen := config.DeepCopy()
+	labels := func(value any) map[string]any { return map[string]any{"labels": map[string]any{"a": value}} }
+	require.NoError(t, Patch(t.Context(), b.Users, seen, labels("b"), nil))
+	assert.Equal(t, "b", apiserver.Get(b.Bench, "x", &corev1.ConfigMap{}).Labels["a"])
+	assert.Empty(t, seen.Labels, "it may be the cache's")
+	require.NoError(t, Patch(t.Context(), b.Users, seen, labels(nil), nil), "it has changed since, and is looked at again")
+	assert.Equal(t, "b", apiserver.Get(b.Bench, "x", &corev1.ConfigMap{}).Labels["a"])
+	require.NoError(t, b.Users.Delete(t.Context(), config))
+	require.NoError(t, Patch(t.Context(), b.Users, seen, labels(nil), nil), "so is one that is gone")
 }
 
 func TestAnObjectThatWasReplacedMeanwhileIsNotTouched(t *testing.T) {

@@ -46,8 +46,3 @@ func isOurs(owner, object client.Object) bool {
 	}
 	return metav1.IsControlledBy(object, owner)
 }
-
-// isFree reports whether an object is controlled by the owner or by nobody.
-func isFree(owner, object client.Object) bool {
-	return metav1.GetControllerOfNoCopy(object) == nil || metav1.IsControlledBy(object, owner)
-}

@@ -48,7 +48,7 @@ type Objects struct {
 	ServiceAccount        *corev1ac.ServiceAccountApplyConfiguration
 	Config                *corev1ac.ConfigMapApplyConfiguration
 	SecretConfig          *corev1ac.SecretApplyConfiguration
-	SessionManagerClaim   *corev1ac.PersistentVolumeClaimApplyConfiguration
+	SessionManagerClaim   *corev1.PersistentVolumeClaim
 	SessionManagerService *corev1ac.ServiceApplyConfiguration
 	SessionManagerBudget  *policyv1ac.PodDisruptionBudgetApplyConfiguration
 	ObjectCacheService    *corev1ac.ServiceApplyConfiguration

@@ -19,7 +19,11 @@ import (
 	"github.com/xflops/flame-operator/internal/flameconf"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/storage"
 )
+
+// objectsVolume is the name of the volume that holds the objects.
+const objectsVolume = "objects"
 
 func (b builder) objectCacheService() *corev1ac.ServiceApplyConfiguration {
 	const component = flamev1alpha1.ComponentObjectCache
@@ -66,7 +70,7 @@ func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string,
 		WithTemplate(template)
 	if claim := spec.Storage.VolumeClaimTemplate; claim != nil {
 		set.WithVolumeClaimTemplates(&corev1ac.PersistentVolumeClaimApplyConfiguration{
-			ObjectMetaApplyConfiguration: metav1ac.ObjectMeta().WithName("objects").WithLabels(naming.Labels(b.cluster.Name, component)),
+			ObjectMetaApplyConfiguration: metav1ac.ObjectMeta().WithName(objectsVolume).WithLabels(naming.Labels(b.cluster.Name, component)),
 			Spec:                         claimSpec(claim),
 		})
 	}
@@ -79,7 +83,7 @@ func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string,
 func (b builder) objectCacheTemplate(spec *flamev1alpha1.ObjectCacheSpec) (*corev1ac.PodTemplateSpecApplyConfiguration, string, error) {
 	volumes := []corev1.Volume{b.configVolume()}
 	if spec.Storage.VolumeClaimTemplate == nil {
-		objects := emptyDir("objects")
+		objects := emptyDir(objectsVolume)
 		objects.EmptyDir.SizeLimit = spec.Storage.SizeLimit
 		volumes = append(volumes, objects)
 	}
@@ -170,13 +174,13 @@ func objectCacheContainer(spec *flamev1alpha1.ObjectCacheSpec) corev1.Container 
 		// Flame workaround: sub-paths
 		// The mount is a directory inside the volume: Flame reads every directory there,
 		// and a volume's root may hold a lost+found that Flame cannot read.
-		VolumeMounts: []corev1.VolumeMount{{Name: "objects", MountPath: flameconf.ObjectsDir, SubPath: "objects"}},
+		VolumeMounts: []corev1.VolumeMount{{Name: objectsVolume, MountPath: flameconf.ObjectsDir, SubPath: "objects"}},
 	}
 }
 
 // claimSpec turns a user's claim into an apply configuration.
 func claimSpec(spec *corev1.PersistentVolumeClaimSpec) *corev1ac.PersistentVolumeClaimSpecApplyConfiguration {
-	config := &corev1ac.PersistentVolumeClaimSpecApplyConfiguration{AccessModes: accessModes(spec)}
+	config := &corev1ac.PersistentVolumeClaimSpecApplyConfiguration{AccessModes: storage.AccessModes(spec)}
 	if err := convert(spec, config); err != nil {
 		// Both types describe the same API object.
 		panic(fmt.Sprintf("a claim's spec does not fit its own apply configuration: %v", err))

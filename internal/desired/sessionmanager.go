@@ -9,12 +9,14 @@ import (
 	"path"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/flameconf"
 	"github.com/xflops/flame-operator/internal/naming"
+	"github.com/xflops/flame-operator/internal/storage"
 )
 
 // sessionManagerLog silences a line that the scheduler writes in every cycle,
@@ -62,16 +64,17 @@ func servicePort(name string, port int32) *corev1ac.ServicePortApplyConfiguratio
 
 // sessionManagerClaim returns the claim, which has an owner only if it is to be deleted
 // with its cluster.
-func (b builder) sessionManagerClaim() *corev1ac.PersistentVolumeClaimApplyConfiguration {
-	storage := b.cluster.Spec.SessionManager.Storage
-	if storage.VolumeClaimTemplate == nil {
+func (b builder) sessionManagerClaim() *corev1.PersistentVolumeClaim {
+	template := b.cluster.Spec.SessionManager.Storage.VolumeClaimTemplate
+	if template == nil {
 		return nil
 	}
-	claim := corev1ac.PersistentVolumeClaim(naming.SessionManager(b.cluster.Name), b.cluster.Namespace).
-		WithLabels(naming.Labels(b.cluster.Name, flamev1alpha1.ComponentSessionManager)).
-		WithSpec(claimSpec(storage.VolumeClaimTemplate))
-	if storage.WhenDeleted == flamev1alpha1.WhenDeletedDelete {
-		claim.WithOwnerReferences(b.owner())
+	claim := &corev1.PersistentVolumeClaim{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"}, Spec: *template.DeepCopy()}
+	claim.Namespace, claim.Name = b.cluster.Namespace, naming.SessionManager(b.cluster.Name)
+	claim.Labels = naming.ClaimLabels(b.cluster.Name, flamev1alpha1.ComponentSessionManager)
+	claim.Spec.AccessModes = storage.AccessModes(template)
+	if OwnsClaim(b.cluster) {
+		claim.OwnerReferences = []metav1.OwnerReference{Owner(b.cluster)}
 	}
 	return claim
 }
@@ -138,11 +141,7 @@ func (b builder) sessionManagerMounts() []corev1.VolumeMount {
 }
 
 func (b builder) sessionManagerVolume() corev1.Volume {
-	storage := b.cluster.Spec.SessionManager.Storage
-	claim := storage.ExistingClaim
-	if storage.VolumeClaimTemplate != nil {
-		claim = naming.SessionManager(b.cluster.Name)
-	}
+	claim := claimName(b.cluster)
 	if claim == "" {
 		return emptyDir("state")
 	}

@@ -4,30 +4,75 @@
 package desired
 
 import (
+	"fmt"
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/storage"
 )
+
+// OwnsClaim reports whether the session manager's claim is to go with its cluster. A claim
+// that the spec no longer asks the operator to make is let go, as one that is retained is.
+func OwnsClaim(cluster *flamev1alpha1.FlameCluster) bool {
+	kept := cluster.Spec.SessionManager.Storage
+	return kept.VolumeClaimTemplate != nil && kept.WhenDeleted == flamev1alpha1.WhenDeletedDelete
+}
+
+// claimName returns the name of the claim that the session manager mounts, if any.
+func claimName(cluster *flamev1alpha1.FlameCluster) string {
+	if cluster.Spec.SessionManager.Storage.VolumeClaimTemplate != nil {
+		return naming.SessionManager(cluster.Name)
+	}
+	return cluster.Spec.SessionManager.Storage.ExistingClaim
+}
+
+// Claims returns the claims that a cluster uses, whether or not they exist and the rest of
+// the spec can run.
+func Claims(cluster *flamev1alpha1.FlameCluster) []storage.Wanted {
+	var claims []storage.Wanted
+	if name := claimName(cluster); name != "" {
+		claim := storage.Wanted{
+			Name: name, Component: flamev1alpha1.ComponentSessionManager,
+			Field: storage.FieldExisting, Template: cluster.Spec.SessionManager.Storage.VolumeClaimTemplate,
+		}
+		if claim.Template != nil {
+			claim.Field = storage.FieldTemplate
+		}
+		claims = append(claims, claim)
+	}
+	if cache := cluster.Spec.ObjectCache; cache != nil && cache.Storage.VolumeClaimTemplate != nil {
+		for ordinal := range ptr.Deref(cache.Replicas, 1) {
+			claims = append(claims, storage.Wanted{
+				Name: fmt.Sprintf("%s-%s-%d", objectsVolume, naming.ObjectCache(cluster.Name), ordinal), Component: flamev1alpha1.ComponentObjectCache,
+				Field: storage.FieldCacheTemplate, Template: cache.Storage.VolumeClaimTemplate,
+			})
+		}
+	}
+	return claims
+}
 
 // OutlivesPod reports whether a session manager remembers its sessions when its pod is
 // made anew. A URI counts as storage that outlives the pod, since its target is not known
 // here and may well do so.
-func OutlivesPod(storage flamev1alpha1.SessionManagerStorage) bool {
-	if storage.URISecretRef != nil {
+func OutlivesPod(kept flamev1alpha1.SessionManagerStorage) bool {
+	if kept.URISecretRef != nil {
 		return true
 	}
-	return storage.Type != flamev1alpha1.StorageNone && (storage.VolumeClaimTemplate != nil || storage.ExistingClaim != "")
+	return kept.Type != flamev1alpha1.StorageNone && (kept.VolumeClaimTemplate != nil || kept.ExistingClaim != "")
 }
 
 // StateSince returns the time at which a session manager began with no memory: the
 // creation of its pod, or the start of its process if it stores nothing. The time is zero
 // if the storage outlives the pod.
-func StateSince(storage flamev1alpha1.SessionManagerStorage, pod podstate.Pod) time.Time {
+func StateSince(kept flamev1alpha1.SessionManagerStorage, pod podstate.Pod) time.Time {
 	switch {
-	case OutlivesPod(storage):
+	case OutlivesPod(kept):
 		return time.Time{}
-	case storage.Type == flamev1alpha1.StorageNone:
+	case kept.Type == flamev1alpha1.StorageNone:
 		return pod.StartedAt
 	default:
 		return pod.CreatedAt

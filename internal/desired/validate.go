@@ -269,38 +269,6 @@ func cacheProblems(cache *flamev1alpha1.ObjectCacheSpec) []string {
 	return nil
 }
 
-// CheckClaim compares the session manager's existing claim with the claim that the spec
-// asks for. A claim can grow; everything else about it is fixed.
-func CheckClaim(cluster *flamev1alpha1.FlameCluster, live *corev1.PersistentVolumeClaim) error {
-	const field = "sessionManager.storage.volumeClaimTemplate"
-	wanted := cluster.Spec.SessionManager.Storage.VolumeClaimTemplate
-	var problems []string
-	if size := live.Spec.Resources.Requests.Storage(); wanted.Resources.Requests.Storage().Cmp(*size) < 0 {
-		problems = append(problems, fmt.Sprintf("%s asks for %s, but the claim %q has %s already and cannot shrink: ask for %[4]s or more",
-			field, wanted.Resources.Requests.Storage(), live.Name, size))
-	}
-	if class := wanted.StorageClassName; class != nil && live.Spec.StorageClassName != nil && *class != *live.Spec.StorageClassName {
-		problems = append(problems, fmt.Sprintf("%s.storageClassName is %q, but the claim %q has %q, which cannot be changed",
-			field, *class, live.Name, *live.Spec.StorageClassName))
-	}
-	if modes := accessModes(wanted); !slices.Equal(modes, live.Spec.AccessModes) {
-		problems = append(problems, fmt.Sprintf("%s.accessModes is %v, but the claim %q has %v, which cannot be changed",
-			field, modes, live.Name, live.Spec.AccessModes))
-	}
-	if len(problems) > 0 {
-		return &InvalidSpecError{Problems: problems}
-	}
-	return nil
-}
-
-// accessModes returns the access modes of a claim: one node at a time by default.
-func accessModes(claim *corev1.PersistentVolumeClaimSpec) []corev1.PersistentVolumeAccessMode {
-	if len(claim.AccessModes) == 0 {
-		return []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
-	}
-	return claim.AccessModes
-}
-
 // sameQuantity reports whether two quantities have the same value, as "1" and "1000m" do.
 func sameQuantity(a, b resource.Quantity) bool { return a.Cmp(b) == 0 }
 

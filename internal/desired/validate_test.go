@@ -347,40 +347,6 @@ func overlayOf(field, template string) func(*flamev1alpha1.FlameClusterSpec) {
 	}
 }
 
-func TestClaimsGrowAndNeverShrink(t *testing.T) {
-	claim := func(size, class string, modes ...corev1.PersistentVolumeAccessMode) *corev1.PersistentVolumeClaimSpec {
-		return &corev1.PersistentVolumeClaimSpec{
-			AccessModes: modes, StorageClassName: &class,
-			Resources: corev1.VolumeResourceRequirements{Requests: limits("storage", size)},
-		}
-	}
-	for name, test := range map[string]struct {
-		wanted *corev1.PersistentVolumeClaimSpec
-		want   string
-	}{
-		"the same":                 {claim("5Gi", "fast", corev1.ReadWriteOnce), ""},
-		"the same mode by default": {claim("5Gi", "fast"), ""},
-		"a larger one":             {claim("6Gi", "fast"), ""},
-		"a smaller one":            {claim("4Gi", "fast"), "asks for 4Gi, but the claim \"c-session-manager\" has 5Gi already and cannot shrink: ask for 5Gi or more"},
-		"another class":            {claim("5Gi", "slow"), "storageClassName is \"slow\", but the claim \"c-session-manager\" has \"fast\""},
-		"another mode":             {claim("5Gi", "fast", corev1.ReadWriteMany), "accessModes"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cluster := clusters.Parse(t, clusters.Minimal)
-			cluster.Spec.SessionManager.Storage.VolumeClaimTemplate = test.wanted
-			live := &corev1.PersistentVolumeClaim{Spec: *claim("5Gi", "fast", corev1.ReadWriteOnce)}
-			live.Name = "c-session-manager"
-			err := CheckClaim(cluster, live)
-			if test.want == "" {
-				require.NoError(t, err)
-				return
-			}
-			assert.ErrorContains(t, err, test.want)
-		})
-	}
-}
-
-// A hash that changes replaces pods, so the value for a given spec is a promise.
 func TestHashesOfAnUntouchedClusterNeverChange(t *testing.T) {
 	objects, err := Build(clusters.Parse(t, clusters.Minimal), Inputs{})
 	require.NoError(t, err)

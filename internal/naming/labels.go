@@ -22,6 +22,15 @@ func Labels(cluster, component string) map[string]string {
 	return labels
 }
 
+// ClaimLabels returns the labels of a claim of a component. A claim may outlive its cluster
+// and has no owner then. Argo CD takes an object without an owner for a part of the
+// application that LabelInstance names, and would delete the claim with what it holds.
+func ClaimLabels(cluster, component string) map[string]string {
+	labels := Labels(cluster, component)
+	delete(labels, flamev1alpha1.LabelInstance)
+	return labels
+}
+
 // Selector returns the labels that select the pods of a component. The labels never change,
 // since a StatefulSet could not follow.
 func Selector(cluster, component string) map[string]string {

@@ -18,6 +18,7 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/storage"
 	"github.com/xflops/flame-operator/internal/words"
 )
 
@@ -42,6 +43,7 @@ func (c *computation) table() []row {
 		{kind: flamev1alpha1.ConditionSessionManagerReady, says: c.sessionManagerReady, component: true, first: true},
 		{kind: flamev1alpha1.ConditionExecutorsReady, says: c.executorsReady, component: true, first: true},
 		{kind: flamev1alpha1.ConditionObjectCacheReady, says: c.objectCacheReady, component: true, first: true},
+		{kind: flamev1alpha1.ConditionStorageReady, says: c.storageReady},
 		{kind: flamev1alpha1.ConditionScalingActive, says: c.scalingActive},
 		{kind: flamev1alpha1.ConditionProgressing, says: c.progressing},
 		{kind: flamev1alpha1.ConditionReconciling, says: c.reconciling, abnormal: true},
@@ -50,6 +52,7 @@ func (c *computation) table() []row {
 	}
 	return slices.DeleteFunc(rows, func(r row) bool {
 		return r.kind == flamev1alpha1.ConditionObjectCacheReady && c.Cluster.Spec.ObjectCache == nil ||
+			r.kind == flamev1alpha1.ConditionStorageReady && len(c.Claims) == 0 ||
 			r.kind == flamev1alpha1.ConditionScalingActive && c.Cluster.Spec.ExecutorManager.Autoscaling == nil ||
 			r.kind == flamev1alpha1.ConditionReady && c.Cluster.Spec.Suspend
 	})
@@ -246,6 +249,13 @@ func (c *computation) objectCacheReady() verdict {
 		}
 	}
 	return verdict{false, worst.Reason, "the object cache " + worst.Message}
+}
+
+// storageReady tells of the claims. What they mean for a component is told with the
+// component.
+func (c *computation) storageReady() verdict {
+	judged := storage.Judge(c.Claims)
+	return verdict{judged.OK, judged.Reason, judged.Message}
 }
 
 // progressing says what is being changed, or what keeps the cluster from being changed.

@@ -88,7 +88,8 @@ func EventType(condition metav1.Condition) string {
 	switch condition.Reason {
 	case flamev1alpha1.ReasonImagePull, flamev1alpha1.ReasonCrashing, flamev1alpha1.ReasonConfigError,
 		flamev1alpha1.ReasonInvalid, flamev1alpha1.ReasonRefused, flamev1alpha1.ReasonError, flamev1alpha1.ReasonUpdateStopped,
-		flamev1alpha1.ReasonTolerated, flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas, flamev1alpha1.ReasonTasksLost:
+		flamev1alpha1.ReasonTolerated, flamev1alpha1.ReasonWaitingForReference, flamev1alpha1.ReasonMultipleReplicas, flamev1alpha1.ReasonTasksLost,
+		flamev1alpha1.ReasonCannotGrow, flamev1alpha1.ReasonCannotChange, flamev1alpha1.ReasonTerminating, flamev1alpha1.ReasonClaimLost:
 		return corev1.EventTypeWarning
 	}
 	return corev1.EventTypeNormal

@@ -23,6 +23,7 @@ import (
 	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/storage"
 )
 
 // Facts is what a status is computed from.
@@ -42,6 +43,8 @@ type Facts struct {
 	ObjectCache     *appsv1.StatefulSet
 	ObjectCachePods []podstate.Pod
 	ObjectCacheHash string
+	// Claims are the claims that the cluster uses.
+	Claims []storage.Wanted
 	// Flame is what the cluster's session manager said last.
 	Flame observation.Latest
 	// Desired is how many executor managers are wanted. The number is ignored while the

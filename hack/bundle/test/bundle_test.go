@@ -101,6 +101,8 @@ var rights = map[string][]string{
 		"/serviceaccounts: create delete get list patch watch",
 		"/services: create delete get list patch watch",
 		"apps/statefulsets: create delete get list patch watch",
+		// A claim that waits for its volume is told in the words of its provisioner, and
+		// those stand in events only.
 		"events.k8s.io/events: create list patch",
 		"flame.xflops.io/flameclusters/status: patch",
 		"flame.xflops.io/flameclusters: get list watch",

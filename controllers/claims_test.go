@@ -1,0 +1,343 @@
+// SPDX-FileCopyrightText: The Flame Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/test/clusters"
+)
+
+const withClaim = `
+metadata: {name: c, namespace: ns}
+spec:
+  sessionManager:
+    image: docker.io/xflops/flame-session-manager:v0.6.0
+    storage: {volumeClaimTemplate: {storageClassName: slow, resources: {requests: {storage: 2Gi}}}}
+  executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
+`
+
+// claim returns the claim of the session manager.
+func (h *harness) claim() *corev1.PersistentVolumeClaim {
+	h.Helper()
+	return h.get(&corev1.PersistentVolumeClaim{}, "c-session-manager").(*corev1.PersistentVolumeClaim)
+}
+
+// loseClaim has the claim go, although a pod may use it.
+func (h *harness) loseClaim() {
+	h.Helper()
+	h.lose(h.claim())
+	going := h.claim()
+	going.Finalizers = nil
+	require.NoError(h, h.live.Update(h.Context(), going))
+}
+
+// asksFor has the claim's template ask for a size.
+func asksFor(size string) func(*flamev1alpha1.FlameClusterSpec) {
+	return func(s *flamev1alpha1.FlameClusterSpec) {
+		s.SessionManager.Storage.VolumeClaimTemplate.Resources.Requests[corev1.ResourceStorage] = resource.MustParse(size)
+	}
+}
+
+// breaks makes a spec that cannot run.
+func breaks(s *flamev1alpha1.FlameClusterSpec) {
+	s.ExecutorManager.Env = []corev1.EnvVar{{Name: "FLAME_HOME", Value: "/x"}}
+}
+
+// A claim is a fact. Whatever it is, it is told, and the session manager is made again.
+func TestWhatIsToBeSaidOfAClaimHoldsNothingUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(*harness, *flamev1alpha1.FlameCluster)
+		status  metav1.ConditionStatus
+		reason  string
+		says    string
+	}{
+		"a claim that cannot grow": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) { h.edit(cluster, asksFor("5Gi")) },
+			metav1.ConditionFalse, flamev1alpha1.ReasonCannotGrow, "only dynamically provisioned pvc can be resized",
+		},
+		"a claim that somebody else has grown": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) { h.edit(cluster, asksFor("1Gi")) },
+			metav1.ConditionTrue, flamev1alpha1.ReasonLarger, "asks for 2Gi, more than the 1Gi",
+		},
+		"a claim that is asked for another mode": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) {
+				h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+					s.SessionManager.Storage.VolumeClaimTemplate.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}
+				})
+			}, metav1.ConditionFalse, flamev1alpha1.ReasonCannotChange, "accessModes is [ReadWriteMany]",
+		},
+		"a claim that is asked for another class": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) {
+				h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+					s.SessionManager.Storage.VolumeClaimTemplate.StorageClassName = ptr.To("fast")
+				})
+			}, metav1.ConditionFalse, flamev1alpha1.ReasonCannotChange, `storageClassName is "fast", and its class "slow" cannot be changed`,
+		},
+		"a claim of which the template no longer says the class": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) {
+				h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+					s.SessionManager.Storage.VolumeClaimTemplate.StorageClassName = nil
+				})
+			}, metav1.ConditionTrue, flamev1alpha1.ReasonBound, "is bound",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			cluster := h.create(withClaim)
+			h.settle(cluster)
+			c.happens(h, cluster)
+			for range 3 {
+				_, err := h.step(cluster)
+				require.NoError(t, err)
+			}
+			old := h.sessionManager(cluster)
+			require.NoError(t, h.live.Delete(t.Context(), old, client.GracePeriodSeconds(0)))
+			for range 6 {
+				_, err := h.step(cluster)
+				require.NoError(t, err)
+				h.runPods()
+			}
+			_, err := h.step(cluster)
+			require.NoError(t, err)
+			assert.NotEqual(t, old.UID, h.sessionManager(cluster).UID, "it is made again")
+			told := conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady)
+			assert.Equal(t, c.status, told.Status)
+			assert.Equal(t, c.reason, told.Reason)
+			assert.Contains(t, told.Message, c.says)
+			assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+			assert.True(t, meta.IsStatusConditionTrue(cluster.Status.Conditions, flamev1alpha1.ConditionSpecValid))
+			assert.True(t, meta.IsStatusConditionTrue(cluster.Status.Conditions, flamev1alpha1.ConditionReady))
+			assert.Equal(t, flamev1alpha1.ReasonStable, conditionIn(t, cluster, flamev1alpha1.ConditionProgressing).Reason)
+		})
+	}
+}
+
+func TestAClusterWithoutAClaimHasNoWordOfOne(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.settle(cluster)
+	assert.Nil(t, meta.FindStatusCondition(cluster.Status.Conditions, flamev1alpha1.ConditionStorageReady))
+}
+
+func TestAClaimGrowsWhereItsClassLetsIt(t *testing.T) {
+	h := newHarness(t)
+	h.have(&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: h.namespace}, Provisioner: "example.com/p", AllowVolumeExpansion: ptr.To(true)})
+	cluster := h.create(withClaim)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+		s.SessionManager.Storage.VolumeClaimTemplate.StorageClassName = ptr.To(h.namespace)
+	})
+	h.settle(cluster)
+	h.eventually("the class is known", func() bool {
+		h.edit(cluster, asksFor("3Gi"))
+		_, err := h.step(cluster)
+		require.NoError(t, err)
+		return h.claim().Spec.Resources.Requests.Storage().String() == "3Gi"
+	})
+	h.settle(cluster)
+	assert.Equal(t, flamev1alpha1.ReasonGrowing, conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady).Reason)
+	grown := h.claim()
+	grown.Status.Capacity = grown.Spec.Resources.Requests
+	require.NoError(t, h.live.Status().Update(t.Context(), grown))
+	h.settle(cluster)
+	assert.Equal(t, flamev1alpha1.ReasonBound, conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady).Reason)
+}
+
+// A claim that waits tells why, in the words of whoever makes volumes, and another size is
+// told without a write that the API server would refuse.
+func TestAClaimThatWaitsSaysForWhat(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(withClaim)
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	h.have(&eventsv1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "e"}, EventTime: metav1.NowMicro(),
+		ReportingController: "persistentvolume-controller", ReportingInstance: "a", Action: "Provisioning", Type: corev1.EventTypeWarning,
+		Reason: "ProvisioningFailed", Note: `storageclass.storage.k8s.io "fast" not found`,
+		Regarding: corev1.ObjectReference{Kind: "PersistentVolumeClaim", Namespace: h.namespace, Name: h.claim().Name, UID: h.claim().UID},
+	})
+	result, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, missingReferenceDelay, result.RequeueAfter, "nobody tells the operator of events")
+	told := conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady)
+	assert.Equal(t, flamev1alpha1.ReasonUnbound, told.Reason)
+	assert.Equal(t, `the claim "c-session-manager" waits for its volume: storageclass.storage.k8s.io "fast" not found`, told.Message)
+
+	h.edit(cluster, asksFor("1Gi"))
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Contains(t, conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady).Message, "it asks for 2Gi and cannot be changed before it is bound: delete it")
+	h.loseClaim()
+	_, err = h.step(cluster)
+	require.NoError(t, err)
+	assert.Equal(t, "1Gi", h.claim().Spec.Resources.Requests.Storage().String(), "it is made again")
+}
+
+// A claim that nobody marked is used when the spec names it, and in no other way.
+func TestAClaimOfOthersIsNeitherTakenNorChanged(t *testing.T) {
+	h := newHarness(t)
+	mine := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "c-session-manager"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("2Gi")}},
+		},
+	}
+	h.have(mine)
+	h.runPods()
+	version := h.claim().ResourceVersion
+	cluster := h.create(withEverything)
+	for range 3 {
+		result, err := h.step(cluster)
+		require.NoError(t, err)
+		assert.NotZero(t, result.RequeueAfter)
+	}
+	assert.Equal(t, version, h.claim().ResourceVersion)
+	assert.Nil(t, h.sessionManager(cluster), "a pod would mount it")
+	told := conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady)
+	assert.Equal(t, flamev1alpha1.ReasonWaitingForReference, told.Reason)
+	assert.Contains(t, told.Message, "name it in sessionManager.storage.existingClaim")
+
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+		s.SessionManager.Storage.VolumeClaimTemplate, s.SessionManager.Storage.ExistingClaim = nil, "c-session-manager"
+		s.ObjectCache = nil
+	})
+	h.settle(cluster)
+	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+	assert.Equal(t, flamev1alpha1.ReasonBound, conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady).Reason)
+	assert.Equal(t, version, h.claim().ResourceVersion)
+}
+
+func TestAnExistingClaimThatIsMissingIsTold(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(clusters.Minimal)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Storage.ExistingClaim = "nope" })
+	h.settle(cluster)
+	assert.Equal(t, `the claim "nope" does not exist, and sessionManager.storage.existingClaim names it`,
+		conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady).Message)
+}
+
+func TestAClaimThatWasRetainedIsTakenByTheNextClusterOfItsName(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(withClaim)
+	h.settle(cluster)
+	uid := h.claim().UID
+	h.lose(cluster)
+	for _, pod := range h.pods("") {
+		require.NoError(t, h.live.Delete(t.Context(), &pod, client.GracePeriodSeconds(0)))
+	}
+	next := h.create(withClaim)
+	h.edit(next, func(s *flamev1alpha1.FlameClusterSpec) {
+		s.SessionManager.Storage.WhenDeleted = flamev1alpha1.WhenDeletedDelete
+	})
+	_, err := h.step(next)
+	require.NoError(t, err)
+	assert.Equal(t, uid, h.claim().UID)
+	assert.True(t, metav1.IsControlledBy(h.claim(), next))
+}
+
+// What the spec says at the moment of a deletion holds, so that the owner comes and goes
+// whatever else is wrong.
+func TestAClaimIsLetGoWhateverElseIsWrong(t *testing.T) {
+	retains := func(s *flamev1alpha1.FlameClusterSpec) {
+		s.SessionManager.Storage.WhenDeleted = flamev1alpha1.WhenDeletedRetain
+	}
+	missesASecret := func(s *flamev1alpha1.FlameClusterSpec) {
+		s.SessionManager.Storage.URISecretRef = &flamev1alpha1.SecretKeyReference{Name: "nope", Key: "uri"}
+	}
+	for name, c := range map[string]struct {
+		wrong  func(*harness, *flamev1alpha1.FlameCluster)
+		change func(*flamev1alpha1.FlameClusterSpec)
+		owned  bool
+	}{
+		"retained while the spec is invalid": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) { h.edit(cluster, breaks) }, retains, false,
+		},
+		"retained while a Secret is missing": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) { h.edit(cluster, missesASecret) }, retains, false,
+		},
+		"retained while a quantity cannot be read": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) {
+				patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"executorManager":{"resources":{"limits":{"example.com/a":"1e2147483648"}}}}}`))
+				require.NoError(h, h.live.Patch(h.Context(), metadataOf(client.ObjectKeyFromObject(cluster)), patch))
+			}, nil, false,
+		},
+		"retained while the configuration is somebody else's": {
+			func(h *harness, _ *flamev1alpha1.FlameCluster) {
+				config := h.get(&corev1.ConfigMap{}, "c-config")
+				config.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "Thing", Name: "t", UID: "1", Controller: ptr.To(true)}})
+				require.NoError(h, h.live.Update(h.Context(), config))
+			}, retains, false,
+		},
+		"named as an existing claim": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) { h.edit(cluster, breaks) },
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Storage.VolumeClaimTemplate, s.SessionManager.Storage.ExistingClaim = nil, "c-session-manager"
+			}, false,
+		},
+		"no longer asked for": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) { h.edit(cluster, breaks) },
+			func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Storage.VolumeClaimTemplate = nil }, false,
+		},
+		"to be deleted while the spec is invalid": {
+			func(h *harness, cluster *flamev1alpha1.FlameCluster) {
+				h.edit(cluster, retains)
+				h.settle(cluster)
+				h.edit(cluster, breaks)
+			},
+			func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Storage.WhenDeleted = flamev1alpha1.WhenDeletedDelete
+			}, true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			cluster := h.create(withEverything)
+			h.settle(cluster)
+			require.True(t, metav1.IsControlledBy(h.claim(), cluster))
+			c.wrong(h, cluster)
+			pass := func() {
+				_, err := h.reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(cluster)})
+				require.NoError(t, err)
+			}
+			pass()
+			if c.change != nil {
+				h.edit(cluster, c.change)
+			} else {
+				patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"sessionManager":{"storage":{"whenDeleted":"Retain"}}}}`))
+				require.NoError(t, h.live.Patch(t.Context(), metadataOf(client.ObjectKeyFromObject(cluster)), patch))
+			}
+			pass()
+			assert.Equal(t, c.owned, metav1.IsControlledBy(h.claim(), cluster))
+		})
+	}
+}
+
+// A cluster that is deleted in the foreground still says what becomes of its claim.
+func TestAClaimIsLetGoByAClusterThatIsBeingDeleted(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(withEverything)
+	h.settle(cluster)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+		s.SessionManager.Storage.WhenDeleted = flamev1alpha1.WhenDeletedRetain
+	})
+	require.NoError(t, h.live.Delete(t.Context(), cluster, client.PropagationPolicy(metav1.DeletePropagationForeground)))
+	_, err := h.step(cluster)
+	require.NoError(t, err)
+	assert.Empty(t, h.claim().OwnerReferences)
+}
