@@ -341,3 +341,29 @@ func TestAClaimIsLetGoByAClusterThatIsBeingDeleted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, h.claim().OwnerReferences)
 }
+
+// The claim of a session manager that was deleted goes with the pod, and with it all
+// sessions, so that the operator does not have the pod go.
+func TestASessionManagerWhoseClaimIsBeingDeletedIsNotReplaced(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(withClaim)
+	h.settle(cluster)
+	old := h.sessionManager(cluster).UID
+	h.lose(h.claim()) // Which its finalizer holds up.
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.ScheduleIntervalMilliseconds = 200 })
+	h.settle(cluster)
+	told := conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady)
+	assert.Equal(t, flamev1alpha1.ReasonTerminating, told.Reason)
+	assert.Equal(t, old, h.sessionManager(cluster).UID)
+	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+
+	// The user has copied what is needed, and deletes the pod.
+	require.NoError(t, h.live.Delete(t.Context(), h.sessionManager(cluster), client.GracePeriodSeconds(0)))
+	going := h.claim()
+	going.Finalizers = nil
+	require.NoError(t, h.live.Update(t.Context(), going))
+	h.settle(cluster)
+	assert.NotEqual(t, going.UID, h.claim().UID, "an empty one is made")
+	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+	assert.Equal(t, flamev1alpha1.ReasonBound, conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady).Reason)
+}

@@ -21,11 +21,12 @@ import (
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/rollout"
+	"github.com/xflops/flame-operator/internal/storage"
 )
 
 // stepObjectCache applies the object cache, or removes one that is no longer wanted, and
 // has one outdated pod at a time made anew. No StatefulSet is made that would mount a claim
-// of somebody else. The StatefulSet that stepObjectCache returns
+// of somebody else, and no pod is replaced while a claim goes with it. The StatefulSet that stepObjectCache returns
 // is nil if there is none.
 func (p *pass) stepObjectCache(ctx context.Context, f found, wanted *desired.Objects) (*appsv1.StatefulSet, report) {
 	if err := f.claims.foreign(flamev1alpha1.ComponentObjectCache); err != nil && f.objectCache == nil {
@@ -37,7 +38,7 @@ func (p *pass) stepObjectCache(ctx context.Context, f found, wanted *desired.Obj
 		return set, classify(flamev1alpha1.ComponentObjectCache, err)
 	}
 	lacks, err := p.tryObjectCache(ctx, set, pods)
-	if err == nil {
+	if err == nil && !storage.Holds(f.claims.wanted, flamev1alpha1.ComponentObjectCache) {
 		err = p.replaceObjectCache(ctx, pods, wanted.ObjectCacheHash)
 	}
 	return set, lacks.join(classify(flamev1alpha1.ComponentObjectCache, err))

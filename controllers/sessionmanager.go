@@ -21,6 +21,7 @@ import (
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/pods"
 	"github.com/xflops/flame-operator/internal/rollout"
+	"github.com/xflops/flame-operator/internal/storage"
 )
 
 // stepSessionManager applies what belongs to the session manager and takes its pod one
@@ -38,7 +39,11 @@ func (p *pass) stepSessionManager(ctx context.Context, f found, wanted *desired.
 		}
 	}
 	p.memory.leaving = p.memory.leaving.Seen(sessionManagerState(pod), p.now)
-	step := rollout.NextStep(sessionManagerState(pod), templateHash(wanted.SessionManager), p.cluster.Spec.Suspend, p.now)
+	hash := templateHash(wanted.SessionManager)
+	if storage.Holds(f.claims.wanted, component) {
+		hash = rollout.Held(sessionManagerState(pod), hash)
+	}
+	step := rollout.NextStep(sessionManagerState(pod), hash, p.cluster.Spec.Suspend, p.now)
 	pod, err := p.takeStep(ctx, pod, wanted, step)
 	if err != nil {
 		return pod, all.join(classify(component, err))

@@ -72,6 +72,16 @@ func NextStep(pod *podstate.Pod, hash string, suspended bool, now time.Time) Ste
 	}
 }
 
+// Held returns the hash that a session manager is to have while its storage goes with its
+// pod: the one that it has, so that no replacement is planned, and one that has begun ends.
+// A pod that is over serves nobody, and is replaced as ever.
+func Held(pod *podstate.Pod, hash string) string {
+	if pod == nil || pod.Over {
+		return hash
+	}
+	return pod.Hash
+}
+
 // IsWithdrawn reports whether a pod works and was taken out of its Service.
 func IsWithdrawn(pod *podstate.Pod) bool {
 	return pod != nil && !pod.InService && !pod.Terminating && !pod.Over

@@ -44,6 +44,23 @@ func TestAPodHasLeftItsServiceWhenTheNodesHadTimeToNotice(t *testing.T) {
 	}
 }
 
+func TestNoReplacementIsPlannedWhileTheStorageGoesWithThePod(t *testing.T) {
+	for name, test := range map[string]struct {
+		pod  *podstate.Pod
+		want Step
+	}{
+		"an outdated pod stays":        {serving(func(p *podstate.Pod) { p.Hash = oldHash }), Step{Action: Keep, Reason: UpToDate}},
+		"also if it is not ready":      {serving(func(p *podstate.Pod) { p.Hash, p.Ready = oldHash, false }), Step{Action: Keep, Reason: UpToDate}},
+		"one that had left comes back": {serving(func(p *podstate.Pod) { p.Hash, p.InService, p.WithdrawnAt = oldHash, false, ago(time.Second) }), Step{Action: Restore, Reason: UpToDate}},
+		"one that is over is replaced": {serving(func(p *podstate.Pod) { p.Hash, p.Over = oldHash, true }), Step{Action: Recreate, Reason: Outdated}},
+		"one that is gone is made":     {nil, Step{Action: Create, Reason: Absent}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, test.want, NextStep(test.pod, Held(test.pod, newHash), false, noon))
+		})
+	}
+}
+
 func TestNext(t *testing.T) {
 	tests := map[string]struct {
 		pod       *podstate.Pod

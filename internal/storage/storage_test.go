@@ -228,6 +228,15 @@ func TestOnlyAClaimThatCanGrowIsToldTo(t *testing.T) {
 	assert.False(t, Wanted{Template: &corev1.PersistentVolumeClaimSpec{Resources: size("3Gi")}}.Grows(), "nor one that is not there")
 }
 
+func TestOnlyTheComponentThatMountsAClaimIsHeldByIt(t *testing.T) {
+	goes := Wanted{Component: flamev1alpha1.ComponentObjectCache, Claim: Of(bound(func(c *corev1.PersistentVolumeClaim) { c.DeletionTimestamp = &metav1.Time{} }), "c", "uid of c")}
+	stays := Wanted{Component: flamev1alpha1.ComponentSessionManager, Claim: Of(bound(), "c", "uid of c")}
+	missing := Wanted{Component: flamev1alpha1.ComponentSessionManager}
+	claims := []Wanted{missing, stays, goes}
+	assert.True(t, Holds(claims, flamev1alpha1.ComponentObjectCache))
+	assert.False(t, Holds(claims, flamev1alpha1.ComponentSessionManager))
+}
+
 func TestAnOwnerComesAndGoesAndOthersStay(t *testing.T) {
 	labels := naming.ClaimLabels("c", flamev1alpha1.ComponentSessionManager)
 	mine := metav1.OwnerReference{Kind: "FlameCluster", Name: "c", UID: "uid of c", Controller: ptr.To(true)}

@@ -131,6 +131,14 @@ func (w Wanted) Grows() bool {
 		w.Claim.Asked.Cmp(*w.Template.Resources.Requests.Storage()) < 0
 }
 
+// Holds reports whether any claim that a component mounts goes with the component's pod, so
+// that a planned replacement would lose what the claim holds.
+func Holds(claims []Wanted, component string) bool {
+	return slices.ContainsFunc(claims, func(w Wanted) bool {
+		return w.Component == component && w.Claim != nil && w.Claim.Terminating
+	})
+}
+
 // IsWatched reports whether the operator is woken when there is something else to be said
 // of the claim. Nothing tells it of claims without its mark, and of events about a claim
 // that waits.
