@@ -4,13 +4,17 @@
 package controllers
 
 import (
+	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +22,7 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/test/clusters"
@@ -326,6 +331,120 @@ func TestAClaimIsLetGoWhateverElseIsWrong(t *testing.T) {
 			assert.Equal(t, c.owned, metav1.IsControlledBy(h.claim(), cluster))
 		})
 	}
+}
+
+// The claims of the object cache are let go by its StatefulSet.
+func TestTheCachesClaimsAreKeptWhateverElseIsWrong(t *testing.T) {
+	for name, suspended := range map[string]bool{"while it runs": false, "while it is suspended": true} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			cluster := h.create(withEverything)
+			h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ObjectCache.Storage.WhenDeleted, s.Suspend = flamev1alpha1.WhenDeletedDelete, suspended
+			})
+			h.settle(cluster)
+			h.edit(cluster, breaks)
+			h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+				s.ObjectCache.Storage.WhenDeleted = flamev1alpha1.WhenDeletedRetain
+			})
+			_, err := h.step(cluster)
+			require.NoError(t, err)
+			policy := h.children()["StatefulSet"].(*appsv1.StatefulSet).Spec.PersistentVolumeClaimRetentionPolicy
+			assert.Equal(t, appsv1.RetainPersistentVolumeClaimRetentionPolicyType, policy.WhenDeleted)
+			assert.Equal(t, appsv1.RetainPersistentVolumeClaimRetentionPolicyType, policy.WhenScaled)
+			h.writesNothing(cluster)
+		})
+	}
+}
+
+// cacheClaim makes the claim that the controller of the StatefulSet would make.
+func (h *harness) cacheClaim() {
+	h.Helper()
+	template := h.children()["StatefulSet"].(*appsv1.StatefulSet).Spec.VolumeClaimTemplates[0]
+	h.have(&corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "objects-c-object-cache-0", Labels: template.Labels}, Spec: template.Spec,
+	})
+}
+
+func TestTheClaimOfACacheThatIsAddedAgainGrows(t *testing.T) {
+	h := newHarness(t)
+	h.have(&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: h.namespace}, Provisioner: "example.com/p", AllowVolumeExpansion: ptr.To(true)})
+	cluster := h.create(withEverything)
+	removed := cluster.Spec.ObjectCache
+	for _, size := range []string{"1Gi", "5Gi"} {
+		h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.ObjectCache = nil })
+		h.settle(cluster)
+		removed.Storage.VolumeClaimTemplate.StorageClassName = ptr.To(h.namespace)
+		removed.Storage.VolumeClaimTemplate.Resources.Requests[corev1.ResourceStorage] = resource.MustParse(size)
+		h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.ObjectCache = removed })
+		h.settle(cluster)
+		if size == "1Gi" {
+			h.cacheClaim()
+			h.settle(cluster)
+		}
+	}
+	claim := h.get(&corev1.PersistentVolumeClaim{}, "objects-c-object-cache-0").(*corev1.PersistentVolumeClaim)
+	assert.Equal(t, "5Gi", claim.Spec.Resources.Requests.Storage().String())
+	told := conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady)
+	assert.Equal(t, flamev1alpha1.ReasonGrowing, told.Reason)
+	assert.Equal(t, `the claim "objects-c-object-cache-0" grows from 1Gi to 5Gi`, told.Message)
+}
+
+// The StatefulSet would mount whatever has the name of a claim.
+func TestNoCacheIsMadeThatWouldMountAClaimOfOthers(t *testing.T) {
+	h := newHarness(t)
+	mine := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "objects-c-object-cache-0"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}
+	h.have(mine)
+	cluster := h.create(withEverything)
+	h.settle(cluster)
+	assert.True(t, apierrors.IsNotFound(h.live.Get(t.Context(), client.ObjectKey{Namespace: h.namespace, Name: "c-object-cache"}, &appsv1.StatefulSet{})))
+	assert.Contains(t, conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady).Message, `"objects-c-object-cache-0" was not made by the operator`)
+	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State, "the rest is looked after")
+}
+
+// What an earlier release has put into a StatefulSet stays, since it cannot be changed; a
+// label by which others would delete a claim is taken off the claim itself.
+func TestTheStatefulSetOfAnEarlierReleaseKeepsItsTemplates(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(withEverything)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.ObjectCache = nil })
+	h.settle(cluster)
+	text, err := os.ReadFile("testdata/object-cache-of-0.1.1.yaml")
+	require.NoError(t, err)
+	released := &appsv1.StatefulSet{}
+	require.NoError(t, yaml.UnmarshalStrict(text, released))
+	released.Namespace, released.OwnerReferences[0].UID = h.namespace, cluster.UID
+	require.NoError(t, h.live.Create(t.Context(), released))
+	require.Equal(t, "c", released.Spec.VolumeClaimTemplates[0].Labels[flamev1alpha1.LabelInstance])
+	before, err := json.Marshal(released.Spec.VolumeClaimTemplates)
+	require.NoError(t, err)
+	for _, size := range []string{"30Gi", "20Gi"} {
+		t.Run("asked for "+size, func(t *testing.T) {
+			h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.ObjectCache = nil })
+			h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { // Before the operator has looked.
+				s.ObjectCache = clusters.Parse(t, withEverything).Spec.ObjectCache
+				s.ObjectCache.Storage.VolumeClaimTemplate.Resources.Requests[corev1.ResourceStorage] = resource.MustParse(size)
+			})
+			h.settle(cluster)
+			set := h.children()["StatefulSet"].(*appsv1.StatefulSet)
+			assert.Equal(t, released.UID, set.UID)
+			assert.NotEmpty(t, set.Annotations[flamev1alpha1.AnnotationApplied], "it was applied")
+			after, err := json.Marshal(set.Spec.VolumeClaimTemplates)
+			require.NoError(t, err)
+			assert.Equal(t, string(before), string(after))
+			assert.NotEqual(t, flamev1alpha1.ReasonRefused, conditionIn(t, cluster, flamev1alpha1.ConditionProgressing).Reason)
+			h.writesNothing(cluster)
+		})
+	}
+	h.cacheClaim()
+	h.settle(cluster)
+	assert.NotContains(t, h.get(&corev1.PersistentVolumeClaim{}, "objects-c-object-cache-0").GetLabels(), flamev1alpha1.LabelInstance)
 }
 
 // A cluster that is deleted in the foreground still says what becomes of its claim.

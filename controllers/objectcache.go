@@ -33,7 +33,7 @@ func (p *pass) stepObjectCache(ctx context.Context, f found, wanted *desired.Obj
 		return nil, classify(flamev1alpha1.ComponentObjectCache, err)
 	}
 	pods := f.objectCachePods
-	set, err := p.applyObjectCache(ctx, wanted)
+	set, err := p.applyObjectCache(ctx, f.objectCache, wanted)
 	if err != nil || set == nil {
 		return set, classify(flamev1alpha1.ComponentObjectCache, err)
 	}
@@ -44,13 +44,17 @@ func (p *pass) stepObjectCache(ctx context.Context, f found, wanted *desired.Obj
 	return set, lacks.join(classify(flamev1alpha1.ComponentObjectCache, err))
 }
 
-func (p *pass) applyObjectCache(ctx context.Context, wanted *desired.Objects) (*appsv1.StatefulSet, error) {
+func (p *pass) applyObjectCache(ctx context.Context, live *appsv1.StatefulSet, wanted *desired.Objects) (*appsv1.StatefulSet, error) {
 	name := naming.ObjectCache(p.cluster.Name)
 	if err := ensure(ctx, p, wanted.ObjectCacheService, &corev1.Service{}, name); err != nil {
 		return nil, err
 	}
+	config, err := desired.KeepTemplates(wanted.ObjectCache, live)
+	if err != nil {
+		return nil, err
+	}
 	set := &appsv1.StatefulSet{}
-	if err := ensure(ctx, p, wanted.ObjectCache, set, name); err != nil || wanted.ObjectCache == nil {
+	if err := ensure(ctx, p, config, set, name); err != nil || config == nil {
 		return nil, err
 	}
 	return set, nil
@@ -98,6 +102,24 @@ func (p *pass) wakeObjectCache(ctx context.Context, set *appsv1.StatefulSet) err
 		return nil
 	}
 	return p.memory.applier.Annotate(ctx, set, flamev1alpha1.AnnotationWokenAt, p.now.UTC().Format(time.RFC3339))
+}
+
+// keepOrDropClaims tells the StatefulSet what becomes of the claims of the object cache
+// when the cluster goes, whatever else is wrong with the spec.
+func (p *pass) keepOrDropClaims(ctx context.Context, set *appsv1.StatefulSet) error {
+	cache := p.cluster.Spec.ObjectCache
+	if cache == nil || set == nil || !metav1.IsControlledBy(set, p.cluster) {
+		return nil
+	}
+	wanted := appsv1.PersistentVolumeClaimRetentionPolicyType(cache.Storage.WhenDeleted)
+	if policy := set.Spec.PersistentVolumeClaimRetentionPolicy; policy == nil || policy.WhenDeleted == wanted {
+		return nil
+	}
+	policy := map[string]any{"persistentVolumeClaimRetentionPolicy": map[string]any{"whenDeleted": wanted}}
+	if err := apply.Patch(ctx, p.r.Client, set, nil, policy); err != nil {
+		return fmt.Errorf("say in StatefulSet %q what becomes of its claims: %w", set.Name, err)
+	}
+	return nil
 }
 
 // suspendObjectCache scales an object cache to nothing, whatever else it is to be.

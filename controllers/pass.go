@@ -78,15 +78,17 @@ func (p *pass) act(ctx context.Context, f found, latest observation.Latest, want
 // fenced, and pods that are on their way out end their tasks. A suspended cluster loses
 // its pods, for which nobody has to know what the cluster consists of.
 func (p *pass) keepRunning(ctx context.Context, f found, latest observation.Latest, invalid bool) (found, report) {
+	kept := classify(flamev1alpha1.ComponentObjectCache, p.keepOrDropClaims(ctx, f.objectCache))
 	if p.cluster.Spec.Suspend {
-		return p.suspend(ctx, f)
+		f, suspended := p.suspend(ctx, f)
+		return f, kept.join(suspended)
 	}
 	var served report
 	if invalid && rollout.IsWithdrawn(f.sessionManagerState()) {
 		served = classify(flamev1alpha1.ComponentSessionManager, p.setServing(ctx, f.sessionManager, "true"))
 	}
 	_, nodes := p.stepNodes(ctx, f, latest)
-	return f, served.join(nodes)
+	return f, kept.join(served, nodes)
 }
 
 // suspend removes every pod.

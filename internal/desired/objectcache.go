@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -70,7 +71,7 @@ func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string,
 		WithTemplate(template)
 	if claim := spec.Storage.VolumeClaimTemplate; claim != nil {
 		set.WithVolumeClaimTemplates(&corev1ac.PersistentVolumeClaimApplyConfiguration{
-			ObjectMetaApplyConfiguration: metav1ac.ObjectMeta().WithName(objectsVolume).WithLabels(naming.Labels(b.cluster.Name, component)),
+			ObjectMetaApplyConfiguration: metav1ac.ObjectMeta().WithName(objectsVolume).WithLabels(naming.ClaimLabels(b.cluster.Name, component)),
 			Spec:                         claimSpec(claim),
 		})
 	}
@@ -78,6 +79,46 @@ func (b builder) objectCache() (*appsv1ac.StatefulSetApplyConfiguration, string,
 		WithLabels(naming.Labels(b.cluster.Name, component)).
 		WithOwnerReferences(b.owner()).
 		WithSpec(set), hash, nil
+}
+
+// KeepTemplates returns a configuration of an object cache with the claim templates that its
+// StatefulSet has, if there is one: the API server lets nobody change those. Labels that an
+// earlier operator gave to the claims stay in the template, and so does the size if the
+// cache was removed and added again before the StatefulSet went. The claims themselves are
+// seen to.
+func KeepTemplates(config *appsv1ac.StatefulSetApplyConfiguration, live *appsv1.StatefulSet) (*appsv1ac.StatefulSetApplyConfiguration, error) {
+	if config == nil || live == nil {
+		return config, nil
+	}
+	kept := make([]corev1ac.PersistentVolumeClaimApplyConfiguration, len(live.Spec.VolumeClaimTemplates))
+	for i := range live.Spec.VolumeClaimTemplates {
+		if err := convert(&live.Spec.VolumeClaimTemplates[i], &kept[i]); err != nil {
+			return nil, err
+		}
+	}
+	same := slices.EqualFunc(config.Spec.VolumeClaimTemplates, live.Spec.VolumeClaimTemplates, asksForTheSame)
+	for i := range config.Spec.VolumeClaimTemplates {
+		if same { // What the API server has added stays out.
+			kept[i] = config.Spec.VolumeClaimTemplates[i]
+			kept[i].ObjectMetaApplyConfiguration = metav1ac.ObjectMeta().WithName(*kept[i].Name).WithLabels(live.Spec.VolumeClaimTemplates[i].Labels)
+		}
+	}
+	spec, whole := *config.Spec, *config
+	spec.VolumeClaimTemplates, whole.Spec = kept, &spec
+	return &whole, nil
+}
+
+// asksForTheSame reports whether two templates, of which the second one has the defaults
+// of the API server, ask for the same volume.
+func asksForTheSame(wanted corev1ac.PersistentVolumeClaimApplyConfiguration, live corev1.PersistentVolumeClaim) bool {
+	var spec corev1.PersistentVolumeClaimSpec
+	if err := convert(wanted.Spec, &spec); err != nil {
+		return false
+	}
+	if spec.VolumeMode == nil {
+		spec.VolumeMode = live.Spec.VolumeMode
+	}
+	return *wanted.Name == live.Name && equality.Semantic.DeepEqual(spec, live.Spec)
 }
 
 func (b builder) objectCacheTemplate(spec *flamev1alpha1.ObjectCacheSpec) (*corev1ac.PodTemplateSpecApplyConfiguration, string, error) {
