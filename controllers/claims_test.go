@@ -5,8 +5,10 @@ package controllers
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,6 +27,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/desired"
+	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -485,4 +489,65 @@ func TestASessionManagerWhoseClaimIsBeingDeletedIsNotReplaced(t *testing.T) {
 	assert.NotEqual(t, going.UID, h.claim().UID, "an empty one is made")
 	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
 	assert.Equal(t, flamev1alpha1.ReasonBound, conditionIn(t, cluster, flamev1alpha1.ConditionStorageReady).Reason)
+}
+
+// A session manager on another storage knows none of the executors of the one before it,
+// which never end by themselves.
+func TestExecutorManagersAreReplacedWhenTheStorageIsAnother(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(*flamev1alpha1.FlameClusterSpec)
+		replace bool
+	}{
+		"another claim": {func(s *flamev1alpha1.FlameClusterSpec) {
+			s.SessionManager.Storage.VolumeClaimTemplate, s.SessionManager.Storage.ExistingClaim = nil, "another"
+		}, true},
+		"another engine":     {func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Storage.Type = flamev1alpha1.StorageSQLite }, true},
+		"the same storage":   {func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.ScheduleIntervalMilliseconds = 200 }, false},
+		"what was meanwhile": {nil, false},
+	} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, the operator killed: %t", name, killed), func(t *testing.T) {
+				h := newHarness(t)
+				cluster := h.create(withClaim)
+				h.settle(cluster)
+				if c.change == nil { // A change that is taken back before the pod goes.
+					asked := cluster.Spec.SessionManager.Storage.Type
+					h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Storage.Type = flamev1alpha1.StorageSQLite })
+					_, err := h.step(cluster)
+					require.NoError(t, err)
+					c.change = func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Storage.Type = asked }
+				}
+				h.edit(cluster, c.change)
+				require.NoError(t, h.live.Delete(t.Context(), h.sessionManager(cluster), client.GracePeriodSeconds(0)))
+				if killed {
+					h.restart()
+				}
+				h.now = h.now.Add(time.Minute)
+				_, err := h.step(cluster)
+				require.NoError(t, err)
+				pod := podstate.Of(h.sessionManager(cluster), flamev1alpha1.ComponentSessionManager)
+				assert.Equal(t, c.replace, pod.Forgets)
+				assert.Equal(t, c.replace, !desired.StateSince(cluster.Spec.SessionManager.Storage, pod).IsZero())
+				h.settle(cluster)
+				assert.Equal(t, pod.Storage, h.get(&corev1.Service{}, "c-session-manager").GetAnnotations()[flamev1alpha1.AnnotationStorage])
+			})
+		}
+	}
+}
+
+// The pods that an earlier release has made carry no note of their storage.
+func TestThePodOfAnEarlierReleaseIsNotedByItsHash(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(withClaim)
+	h.settle(cluster)
+	note := h.sessionManager(cluster).Annotations[flamev1alpha1.AnnotationStorage]
+	require.NotEmpty(t, note)
+	for _, object := range []client.Object{h.sessionManager(cluster), h.get(&corev1.Service{}, "c-session-manager")} {
+		annotations := object.GetAnnotations()
+		delete(annotations, flamev1alpha1.AnnotationStorage)
+		object.SetAnnotations(annotations)
+		require.NoError(t, h.live.Update(t.Context(), object))
+	}
+	h.settle(cluster)
+	assert.Equal(t, note, h.get(&corev1.Service{}, "c-session-manager").GetAnnotations()[flamev1alpha1.AnnotationStorage])
 }

@@ -57,7 +57,7 @@ var crashScenarios = map[string]crashScenario{
 	"a cluster is made": {
 		most:    3,
 		happens: func(w *world) { w.apply(withEverything) },
-		writes:  []string{"create Pod c-session-manager", "apply StatefulSet", "patch the status of FlameCluster"},
+		writes:  []string{"create PersistentVolumeClaim", "create Pod c-session-manager", "patch Service c-session-manager", "apply StatefulSet", "patch the status of FlameCluster"},
 	},
 	"a cluster grows from 0 to 3 by its load, and shrinks to 0": {
 		cluster: autoscaledCluster,
@@ -114,6 +114,16 @@ var crashScenarios = map[string]crashScenario{
 			w.edit(func(s *flamev1alpha1.FlameClusterSpec) { s.Suspend = false })
 		},
 		writes: []string{"delete Pod c-session-manager", "delete Pod c-executor-manager-x", "create Pod"},
+	},
+	"the claim is let go": {
+		cluster: crashCluster,
+		most:    2,
+		happens: func(w *world) {
+			w.edit(func(s *flamev1alpha1.FlameClusterSpec) {
+				s.SessionManager.Storage.WhenDeleted = flamev1alpha1.WhenDeletedRetain
+			})
+		},
+		writes: []string{"patch PersistentVolumeClaim"},
 	},
 	"a busy cluster is deleted": {
 		cluster: crashCluster,

@@ -31,9 +31,13 @@ import (
 func (p *pass) stepSessionManager(ctx context.Context, f found, wanted *desired.Objects) (*corev1.Pod, report) {
 	const component = flamev1alpha1.ComponentSessionManager
 	pod := f.sessionManager
+	service := &corev1.Service{}
 	mine := func(context.Context, *desired.Objects) error { return f.claims.foreign(component) }
+	serve := func(ctx context.Context, wanted *desired.Objects) error {
+		return ensure(ctx, p, wanted.SessionManagerService, service, naming.SessionManager(p.cluster.Name))
+	}
 	var all report
-	for _, step := range []func(context.Context, *desired.Objects) error{mine, p.applySessionManagerService, p.applyBudget} {
+	for _, step := range []func(context.Context, *desired.Objects) error{mine, serve, p.applyBudget} {
 		if all = all.join(classify(component, step(ctx, wanted))); all.missing != nil {
 			return pod, all
 		}
@@ -44,15 +48,27 @@ func (p *pass) stepSessionManager(ctx context.Context, f found, wanted *desired.
 		hash = rollout.Held(sessionManagerState(pod), hash)
 	}
 	step := rollout.NextStep(sessionManagerState(pod), hash, p.cluster.Spec.Suspend, p.now)
-	pod, err := p.takeStep(ctx, pod, wanted, step)
+	noted, err := p.noteStorage(ctx, service, pod, wanted)
+	all = all.join(classify(component, err))
+	following := *wanted
+	following.SessionManager = wanted.Following(noted)
+	pod, err = p.takeStep(ctx, pod, &following, step)
 	if err != nil {
 		return pod, all.join(classify(component, err))
 	}
 	return pod, all.join(after(step.After))
 }
 
-func (p *pass) applySessionManagerService(ctx context.Context, wanted *desired.Objects) error {
-	return ensure(ctx, p, wanted.SessionManagerService, &corev1.Service{}, naming.SessionManager(p.cluster.Name))
+// noteStorage notes the storage of the session manager on its Service, which outlives the
+// pod, and returns what is noted. Whoever makes the next pod can tell then whether that
+// one remembers what this one knows, whenever the operator was started.
+func (p *pass) noteStorage(ctx context.Context, service *corev1.Service, pod *corev1.Pod, wanted *desired.Objects) (string, error) {
+	noted := service.Annotations[flamev1alpha1.AnnotationStorage]
+	last := desired.LastStorage(sessionManagerState(pod), wanted, noted)
+	if last == noted || service.UID == "" {
+		return noted, nil
+	}
+	return last, p.memory.applier.Annotate(ctx, service, flamev1alpha1.AnnotationStorage, last)
 }
 
 func (p *pass) applyBudget(ctx context.Context, wanted *desired.Objects) error {

@@ -64,4 +64,11 @@ const (
 	// before it had left its Service in time, so that nobody's connection was
 	// swallowed when it went.
 	AnnotationFollowsWithdrawn = "flame.xflops.io/follows-withdrawn"
+	// AnnotationStorage stands for the storage that a session manager pod was made with:
+	// its engine, its URI and its claim. On the session manager's Service it is that of
+	// the last pod, which may be gone.
+	AnnotationStorage = "flame.xflops.io/storage"
+	// AnnotationForgets is "true" on a session manager pod that was made with another
+	// storage than the one before it, and knows nothing of what that one knew.
+	AnnotationForgets = "flame.xflops.io/forgets"
 )

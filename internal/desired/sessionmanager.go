@@ -101,6 +101,7 @@ func (b builder) sessionManagerPod() (*corev1.Pod, error) {
 	}
 	pod := b.pod(template)
 	pod.Name = naming.SessionManager(b.cluster.Name)
+	pod.Annotations[flamev1alpha1.AnnotationStorage] = b.storageNote()
 	// Flame workaround: restart-in-place
 	// A crashed session manager restarts in place and keeps the pod's address: executor
 	// managers are back in seconds, whereas a new address costs them two minutes.

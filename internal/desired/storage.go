@@ -4,9 +4,12 @@
 package desired
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -28,6 +31,38 @@ func claimName(cluster *flamev1alpha1.FlameCluster) string {
 		return naming.SessionManager(cluster.Name)
 	}
 	return cluster.Spec.SessionManager.Storage.ExistingClaim
+}
+
+// storageNote stands for the storage that a session manager is made with. The note is no
+// part of the hash, since the hash covers all that is in the note.
+func (b builder) storageNote() string {
+	sum := sha256.Sum256([]byte(b.in.storage(b.cluster) + "\n" + claimName(b.cluster)))
+	return hex.EncodeToString(sum[:8])
+}
+
+// LastStorage returns what is to be noted of the storage of the last session manager, given
+// the note before. A pod of an earlier release carries no note; its storage is known only
+// if the pod is up to date.
+func LastStorage(pod *podstate.Pod, wanted *Objects, noted string) string {
+	switch {
+	case pod == nil:
+		return noted
+	case pod.Storage == "" && pod.Hash == wanted.SessionManager.Annotations[flamev1alpha1.AnnotationTemplateHash]:
+		return wanted.SessionManager.Annotations[flamev1alpha1.AnnotationStorage]
+	case pod.Storage == "":
+		return noted
+	}
+	return pod.Storage
+}
+
+// Following returns the session manager's pod that follows one with the storage that was
+// noted. Nothing noted is no reason to have executor managers replaced.
+func (o *Objects) Following(noted string) *corev1.Pod {
+	pod := o.SessionManager.DeepCopy()
+	if noted != "" && noted != pod.Annotations[flamev1alpha1.AnnotationStorage] {
+		pod.Annotations[flamev1alpha1.AnnotationForgets] = "true"
+	}
+	return pod
 }
 
 // Claims returns the claims that a cluster uses, whether or not they exist and the rest of
@@ -67,10 +102,10 @@ func OutlivesPod(kept flamev1alpha1.SessionManagerStorage) bool {
 
 // StateSince returns the time at which a session manager began with no memory: the
 // creation of its pod, or the start of its process if it stores nothing. The time is zero
-// if the storage outlives the pod.
+// if the storage outlives the pod, and is that of the session manager before it.
 func StateSince(kept flamev1alpha1.SessionManagerStorage, pod podstate.Pod) time.Time {
 	switch {
-	case OutlivesPod(kept):
+	case OutlivesPod(kept) && !pod.Forgets:
 		return time.Time{}
 	case kept.Type == flamev1alpha1.StorageNone:
 		return pod.StartedAt

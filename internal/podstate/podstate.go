@@ -40,6 +40,11 @@ type Pod struct {
 	InService        bool
 	WithdrawnAt      time.Time
 	FollowsWithdrawn bool
+	// Storage stands for the storage that a session manager was made with, and is empty if
+	// nobody has noted it. Forgets says that the storage is another than that of the
+	// session manager before it.
+	Storage string
+	Forgets bool
 
 	CreatedAt time.Time
 	// Terminating says that the pod was deleted, DeletedAt is the time of the deletion,
@@ -98,6 +103,8 @@ func Of(pod *corev1.Pod, container string) Pod {
 		Hash:             pod.Annotations[flamev1alpha1.AnnotationTemplateHash],
 		InService:        pod.Labels[flamev1alpha1.LabelServing] == "true",
 		FollowsWithdrawn: pod.Annotations[flamev1alpha1.AnnotationFollowsWithdrawn] == "true",
+		Storage:          pod.Annotations[flamev1alpha1.AnnotationStorage],
+		Forgets:          pod.Annotations[flamev1alpha1.AnnotationForgets] == "true",
 		CreatedAt:        pod.CreationTimestamp.Time,
 		Scheduled:        pod.Spec.NodeName != "",
 		Over:             pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded,
