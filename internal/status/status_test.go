@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -19,6 +20,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/desired"
 	"github.com/xflops/flame-operator/internal/podstate"
+	"github.com/xflops/flame-operator/internal/storage"
 	"github.com/xflops/flame-operator/test/clusters"
 )
 
@@ -480,4 +482,27 @@ func TestAKubernetesWithoutIPv4IsToldWhatFlameNeeds(t *testing.T) {
 	f.Obstacles = []Obstacle{{Refused: true, Err: errors.New(`apply Service "c-session-manager": the API server refuses it: Service "c-session-manager" is invalid: ` +
 		`spec.ipFamilies[0]: Invalid value: "IPv4": not configured on this cluster`)}}
 	assert.Contains(t, Compute(f).Message, "not configured on this cluster: Flame listens on IPv4 alone")
+}
+
+// What is wrong with a claim is told, and no component waits for it here.
+func TestStorageIsToldBesideTheComponents(t *testing.T) {
+	cluster := clusters.Parse(t, clusters.Minimal)
+	f := facts(ptr.To(pod(ready)), pod(ready)).of(cluster)
+	assert.Nil(t, meta.FindStatusCondition(Compute(f).Conditions, flamev1alpha1.ConditionStorageReady), "there is no claim")
+
+	claim := &corev1.PersistentVolumeClaim{Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimLost}}
+	f.Claims = []storage.Wanted{{Name: "mine", Field: storage.FieldExisting, Claim: storage.Of(claim, "c", "")}}
+	lost := Compute(f)
+	told := meta.FindStatusCondition(lost.Conditions, flamev1alpha1.ConditionStorageReady)
+	require.NotNil(t, told)
+	assert.Equal(t, metav1.ConditionFalse, told.Status)
+	assert.Equal(t, flamev1alpha1.ReasonClaimLost, told.Reason)
+	assert.Equal(t, `the claim "mine" has lost its volume`, told.Message)
+	assert.Equal(t, corev1.EventTypeWarning, EventType(*told))
+	assert.True(t, meta.IsStatusConditionTrue(lost.Conditions, flamev1alpha1.ConditionReady))
+	assert.Equal(t, flamev1alpha1.StateRunning, lost.State)
+
+	claim.Status.Phase = corev1.ClaimBound
+	f.Claims[0].Claim = storage.Of(claim, "c", "")
+	assert.True(t, meta.IsStatusConditionTrue(Compute(f).Conditions, flamev1alpha1.ConditionStorageReady))
 }
