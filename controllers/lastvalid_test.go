@@ -19,7 +19,7 @@ import (
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 )
 
-const withClaimAndThree = `
+const withThree = `
 metadata: {name: c, namespace: ns}
 spec:
   sessionManager:
@@ -55,7 +55,7 @@ func TestAnInvalidEditKeepsTheLastValidSpecAlive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
-			cluster := h.create(withClaimAndThree)
+			cluster := h.create(withThree)
 			h.settle(cluster)
 			hash := templateHash(h.sessionManager(cluster))
 
@@ -103,7 +103,7 @@ func (h *harness) keptSpecs() []appsv1.ControllerRevision {
 
 func TestWhatIsWrongWithTheBoundsStopsNoOtherEdit(t *testing.T) {
 	h := newHarness(t)
-	cluster := h.create(withClaimAndThree)
+	cluster := h.create(withThree)
 	h.settle(cluster)
 	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
 		invalid(s)
@@ -116,7 +116,7 @@ func TestWhatIsWrongWithTheBoundsStopsNoOtherEdit(t *testing.T) {
 
 func TestAClusterThatNeverCouldRunWantsNothingYet(t *testing.T) {
 	h := newHarness(t)
-	cluster := h.create(withClaimAndThree)
+	cluster := h.create(withThree)
 	h.edit(cluster, invalid)
 	h.settle(cluster)
 	assert.Equal(t, flamev1alpha1.StateFailed, cluster.Status.State)
@@ -134,7 +134,7 @@ func TestAClusterThatNeverCouldRunWantsNothingYet(t *testing.T) {
 // An older operator keeps no spec, and may have found valid what this one does not.
 func TestASpecThatAnOlderOperatorRanGoesOn(t *testing.T) {
 	h := newHarness(t)
-	cluster := h.create(withClaimAndThree)
+	cluster := h.create(withThree)
 	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.Memory = resource.MustParse("300m") })
 	before := cluster.DeepCopy()
 	for kind, reason := range map[string]string{flamev1alpha1.ConditionSpecValid: flamev1alpha1.ReasonValid, flamev1alpha1.ConditionProgressing: flamev1alpha1.ReasonStable} {
@@ -163,7 +163,7 @@ func TestASpecThatAnOlderOperatorRanGoesOn(t *testing.T) {
 
 func TestPodsAreMadeAgainWhileTheSecretIsMissing(t *testing.T) {
 	h := newHarness(t)
-	cluster := h.create(withClaimAndThree)
+	cluster := h.create(withThree)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "where"}, StringData: map[string]string{"uri": "fs:///var/lib/flame/elsewhere"}}
 	require.NoError(t, h.live.Create(t.Context(), secret))
 	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
@@ -191,7 +191,7 @@ func TestARefusedCopyOfTheSpecHoldsNothingUp(t *testing.T) {
 	quota.Status.Hard = quota.Spec.Hard
 	quota.Status.Used = corev1.ResourceList{"count/controllerrevisions.apps": resource.MustParse("0")}
 	require.NoError(t, h.live.Status().Update(t.Context(), quota))
-	cluster := h.create(withClaimAndThree)
+	cluster := h.create(withThree)
 	h.settleRefused(cluster)
 	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
 	assert.Contains(t, cluster.Status.Message, "none")

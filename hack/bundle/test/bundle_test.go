@@ -100,6 +100,8 @@ var rights = map[string][]string{
 		"/secrets: create delete get patch",
 		"/serviceaccounts: create delete get list patch watch",
 		"/services: create delete get list patch watch",
+		// The last valid spec.
+		"apps/controllerrevisions: create delete get list patch watch",
 		"apps/statefulsets: create delete get list patch watch",
 		// A claim that waits for its volume is told in the words of its provisioner, and
 		// those stand in events only.
