@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -47,8 +48,14 @@ func (c claims) foreign(component string) error {
 // valid spec: the cluster may be deleted at any time, and then what the spec says of its
 // claims holds, whatever else is wrong.
 func (p *pass) keepClaims(ctx context.Context) claims {
-	c := claims{wanted: desired.Claims(p.cluster)}
-	c.report = classify(flamev1alpha1.ComponentSessionManager, p.settleOwnClaim(ctx, desired.OwnsClaim(p.cluster)))
+	settled := classify(flamev1alpha1.ComponentSessionManager, p.settleOwnClaim(ctx, desired.OwnsClaim(p.cluster)))
+	return p.lookAtClaims(ctx, settled)
+}
+
+// lookAtClaims reads the claims that a cluster uses, and adds what comes of that to what
+// was reported of them before.
+func (p *pass) lookAtClaims(ctx context.Context, before report) claims {
+	c := claims{wanted: desired.Claims(p.cluster), report: before}
 	c.objects = make([]*corev1.PersistentVolumeClaim, len(c.wanted))
 	for i := range c.wanted {
 		looked, err := p.lookAtClaim(ctx, &c.wanted[i])
@@ -71,10 +78,22 @@ func (p *pass) lookAtClaim(ctx context.Context, wanted *storage.Wanted) (*corev1
 		return nil, err
 	}
 	wanted.Claim = p.readClaim(object)
-	if wanted.Claim.Waits() {
-		wanted.Waits, err = p.lastEvent(ctx, object)
+	if !wanted.Claim.Waits() {
+		return object, nil
 	}
+	if last := p.memory.waits[wanted.Name]; p.now.Sub(last.at) < inquiryDelay {
+		wanted.Waits = last.words
+		return object, nil
+	}
+	wanted.Waits, err = p.lastEvent(ctx, object)
+	p.memory.waits[wanted.Name] = wait{at: p.now, words: wanted.Waits}
 	return object, err
+}
+
+// wait is what was said last of a claim that waits for its volume.
+type wait struct {
+	at    time.Time
+	words string
 }
 
 // claim reads a claim from the first reader that has it, and returns nil if none does. The

@@ -104,6 +104,7 @@ func (r *FlameClusterReconciler) begin(cluster *flamev1alpha1.FlameCluster) *mem
 		pods:    pods.New(r.Client, r.Live, r.Now, cluster.Status.ObservedGeneration > 0),
 
 		inquiries: map[string]inquiry{},
+		waits:     map[string]wait{},
 	}
 }
 

@@ -101,6 +101,31 @@ func (h *harness) keptSpecs() []appsv1.ControllerRevision {
 	return list.Items
 }
 
+func TestAnInvalidEditOfTheStorageLeavesTheClaimInUse(t *testing.T) {
+	h := newHarness(t)
+	cluster := h.create(`
+metadata: {name: c, namespace: ns}
+spec:
+  sessionManager: {image: docker.io/xflops/flame-session-manager:v0.6.0}
+  executorManager: {image: docker.io/xflops/flame-executor-manager:v0.6.0}
+`)
+	h.settle(cluster)
+	h.edit(cluster, func(s *flamev1alpha1.FlameClusterSpec) {
+		invalid(s)
+		s.SessionManager.Storage.VolumeClaimTemplate = &corev1.PersistentVolumeClaimSpec{Resources: corev1.VolumeResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
+		}}
+	})
+	h.loseAllPods()
+	h.settle(cluster)
+	assert.Equal(t, flamev1alpha1.StateRunning, cluster.Status.State)
+	assert.Empty(t, saying(cluster, flamev1alpha1.ConditionStorageReady), "what runs has no claim")
+	claims := &corev1.PersistentVolumeClaimList{}
+	require.NoError(t, h.live.List(t.Context(), claims, client.InNamespace(h.namespace)))
+	assert.Empty(t, claims.Items)
+	h.writesNothing(cluster)
+}
+
 func TestWhatIsWrongWithTheBoundsStopsNoOtherEdit(t *testing.T) {
 	h := newHarness(t)
 	cluster := h.create(withThree)

@@ -31,6 +31,8 @@ type memory struct {
 	leaving rollout.Leaving
 	// inquiries are the last looks at the events of pods, by component.
 	inquiries map[string]inquiry
+	// waits are what was said last of claims that wait for their volumes, by name.
+	waits map[string]wait
 }
 
 // memories holds the memory of each cluster, by name. A cluster that was deleted and made

@@ -26,8 +26,8 @@ import (
 
 // stepObjectCache applies the object cache, or removes one that is no longer wanted, and
 // has one outdated pod at a time made anew. No StatefulSet is made that would mount a claim
-// of somebody else, and no pod is replaced while a claim goes with it. The StatefulSet that stepObjectCache returns
-// is nil if there is none.
+// of somebody else, and no pod is replaced while a claim goes with it. The StatefulSet that
+// stepObjectCache returns is nil if there is none.
 func (p *pass) stepObjectCache(ctx context.Context, f found, wanted *desired.Objects) (*appsv1.StatefulSet, report) {
 	if err := f.claims.foreign(flamev1alpha1.ComponentObjectCache); err != nil && f.objectCache == nil {
 		return nil, classify(flamev1alpha1.ComponentObjectCache, err)

@@ -47,6 +47,9 @@ func (p *pass) run(ctx context.Context, problems []string) (status.Facts, report
 		return p.end(found, latest, nil, nil, classify(everything, err))
 	}
 	p, wanted, built := p.choose(ctx, latest, problems)
+	if p.standsIn {
+		found.claims = p.lookAtClaims(ctx, found.claims.report)
+	}
 	if wanted == nil {
 		found, kept := p.keepRunning(ctx, found, latest, built.invalid != nil)
 		return p.end(found, latest, nil, nil, built.join(kept))
