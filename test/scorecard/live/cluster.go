@@ -133,6 +133,7 @@ var kinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "Pod"},
 	{Version: "v1", Kind: "Service"},
 	{Version: "v1", Kind: "ServiceAccount"},
+	{Group: "apps", Version: "v1", Kind: "ControllerRevision"},
 	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 	{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"},
 }

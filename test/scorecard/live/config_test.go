@@ -87,6 +87,7 @@ func TestRightsDoNotGrow(t *testing.T) {
 		"/pods: delete list",
 		"/serviceaccounts: list",
 		"/services: list",
+		"apps/controllerrevisions: list",
 		"apps/statefulsets: list",
 		"flame.xflops.io/flameclusters/scale: get update",
 		"flame.xflops.io/flameclusters: create delete get patch",
