@@ -6,7 +6,7 @@
 // by (flame-session-manager, flame-executor-manager, flame-object-cache, flmping, flmctl,
 // flmping-service), or the one that its first argument names (session-manager,
 // executor-manager, object-cache, ping, ctl). A test that passes with it must pass with
-// Flame, so it may be harsher than Flame and never kinder.
+// Flame, so it may be harsher than Flame and, but for what is named below, never kinder.
 //
 // The stand-in's behaviour was learnt from Flame 0.6.0. With FLAME_BIN_DIR naming a
 // folder of Flame's own binaries, the tests of this package start those instead, at their
@@ -67,6 +67,8 @@
 //	Status codes; errors about applications in the answer;        TestErrors
 //	max_sessions evicts closed sessions from memory only
 //	Tasks fail with their message                                 TestTaskFailsWithItsInstance
+//	An executor manager that connects again keeps the instances   TestDrainOfAnInstance-
+//	that its executors had, until it connects once more           ThatOutlivesItsExecutorEnds
 //	After a kill under load all tasks succeed, some twice         TestSessionManagerComesBack-
 //	                                                              UnderLoad
 //	Nodes come back as they were, without a timer: ghosts         TestNodeThatDiedWithoutA-
@@ -88,6 +90,9 @@
 // one fails with code 10), applications other than flmping (their command is
 // missing, code 11), clients over TLS. The files in the storage are not Flame's,
 // under sqlite:// they are no database. Instances speak a protocol of their own.
+// An executor whose instance was kept gets one of its own for the next session: Flame finds
+// the old one's socket and runs the tasks of the next session there, which fail when it
+// goes. Nothing in the operator answers that yet.
 // A round of an executor that spins takes 2 ms at least, so that it does not
 // spin faster than Flame's.
 //

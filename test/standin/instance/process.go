@@ -49,6 +49,8 @@ func Start(executorID string, app *flamev1.Application, environment map[string]s
 	}
 	values[SocketVariable] = p.socket
 	values["TMPDIR"] = filepath.Join(p.workDir, "work", app.GetMetadata().GetName(), "tmp")
+	// Flame connects to an instance that it kept, if there is one.
+	_ = os.Remove(p.socket)
 	if err := p.spawn(executorID, app.GetSpec(), values); err != nil {
 		p.Stop()
 		return nil, err
