@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -148,7 +149,11 @@ func (c *cluster) objects(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("list each %s of FlameCluster %q: %w", kind.Kind, c.name, err)
 		}
 		for i := range list.Items {
-			found = append(found, kind.Kind+" "+list.Items[i].Name)
+			name := list.Items[i].Name
+			if kind.Kind == "ControllerRevision" { // Whose name ends with a hash of its content.
+				name = name[:strings.LastIndex(name, "-")]
+			}
+			found = append(found, kind.Kind+" "+name)
 		}
 	}
 	slices.Sort(found)

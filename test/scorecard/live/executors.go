@@ -117,7 +117,7 @@ func (t *trial) heals(ctx context.Context) error {
 
 // The annotation and the variable of the executor managers of another template.
 const (
-	rolledAnnotation = "flame.xflops.io/scorecard-rolled"
+	rolledAnnotation = "scorecard.flame.xflops.io/rolled"
 	rolledVariable   = "SCORECARD_ROLLED"
 )
 
