@@ -222,7 +222,7 @@ func TestTheNewestFailureSaysWhyASessionIsBlocked(t *testing.T) {
 		"the last of one moment":         {[]*flamev1.Event{failed(1000, "a", "first"), failed(1000, "b", "second"), blocked}, "second"},
 		"a session that may try again":   {[]*flamev1.Event{failed(1000, "a", "why")}, ""},
 		"IDs and credentials": {
-			[]*flamev1.Event{failed(1000, "a", "no /work/"+id+"\n at https://me:secret@example.com/x"), blocked}, "no /work/… at https:…example.com/x",
+			[]*flamev1.Event{failed(1000, "a", "no data/"+id+"\n at https://me:secret@example.com/x"), blocked}, "no data/… at https:…example.com/x",
 		},
 		"a text of another kind":  {[]*flamev1.Event{{Code: 1001, Message: ptr.To("went wrong")}, blocked}, "went wrong"},
 		"no text":                 {[]*flamev1.Event{failed(1000, "a", "why"), {Code: 1001, CreationTime: 2000}, blocked}, ""},
