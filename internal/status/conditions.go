@@ -4,20 +4,16 @@
 package status
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
-	"github.com/xflops/flame-operator/internal/flame/observation"
 	"github.com/xflops/flame-operator/internal/naming"
-	"github.com/xflops/flame-operator/internal/podstate"
 	"github.com/xflops/flame-operator/internal/storage"
 	"github.com/xflops/flame-operator/internal/words"
 )
@@ -130,219 +126,11 @@ func (c *computation) specValid() verdict {
 	return verdict{true, flamev1alpha1.ReasonValid, "the spec can run"}
 }
 
-// sessionManagerHealth returns the health of the session manager, and tells a replacement
-// under way from a start.
-func (c *computation) sessionManagerHealth() podstate.Health {
-	pod := c.SessionManager
-	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
-	switch {
-	case c.Cluster.Spec.Suspend:
-		return podstate.Health{Reason: flamev1alpha1.ReasonSuspended, Message: "is suspended"}
-	case pod == nil && c.Missing != nil:
-		return podstate.Health{Reason: flamev1alpha1.ReasonWaitingForReference, Message: waits + c.Missing.Error()}
-	case pod == nil && blocked:
-		return obstacle
-	case pod == nil:
-		return podstate.Health{Reason: flamev1alpha1.ReasonStarting, Message: "does not run yet"}
-	case c.replacing():
-		return podstate.Health{Reason: flamev1alpha1.ReasonReplacing, Message: "is being replaced"}
-	}
-	return c.servingHealth(pod.Health)
-}
-
-// servingHealth returns the health of a session manager whose pod is to stay: whether it
-// can become ready, and whether it works once it is ready.
-func (c *computation) servingHealth(h podstate.Health) podstate.Health {
-	obstacle, blocked := c.obstacle(flamev1alpha1.ComponentSessionManager)
-	switch stuck := c.stuck(); {
-	case blocked && !h.Ready() && !h.Failed(): // The pod waits for a refused claim, for instance.
-		return obstacle
-	case h.Ready() && c.silent():
-		return podstate.Health{Reason: flamev1alpha1.ReasonFlameSilent, Message: "is not heard by the operator: " + sayWhy(c.Flame.Err)}
-	case h.Ready() && stuck != "":
-		return podstate.Health{Reason: flamev1alpha1.ReasonNotScheduling, Message: stuck}
-	}
-	return h
-}
-
-// sayWhy says why Flame is silent, in words that stay the same during the silence.
-func sayWhy(err error) string {
-	if large := (*observation.TooLarge)(nil); errors.As(err, &large) {
-		return large.Error()
-	}
-	for _, why := range []error{observation.ErrUnreachable, observation.ErrTimeout, observation.ErrAnswer} {
-		if errors.Is(err, why) {
-			return why.Error()
-		}
-	}
-	return err.Error()
-}
-
-// replacing reports whether the replacement of the session manager has begun. A session
-// manager that is outdated but still in its Service works.
-func (c *computation) replacing() bool {
-	return c.SessionManager != nil && (c.SessionManager.Terminating || !c.SessionManager.InService)
-}
-
-// ReplacesSessionManager reports whether a status says that the session manager
-// is being replaced.
-func ReplacesSessionManager(status flamev1alpha1.FlameClusterStatus) bool {
-	condition := meta.FindStatusCondition(status.Conditions, flamev1alpha1.ConditionSessionManagerReady)
-	return condition != nil && condition.Reason == flamev1alpha1.ReasonReplacing
-}
-
-func (c *computation) sessionManagerReady() verdict {
-	blocked := sayBlocked(c.load)
-	switch {
-	case c.sessionManager.Ready() && c.lost.count > 0:
-		return verdict{true, flamev1alpha1.ReasonTasksLost, c.lost.message}
-	case c.sessionManager.Ready() && blocked != "":
-		return verdict{true, flamev1alpha1.ReasonSessionsBlocked, "the session manager is ready, but " + blocked}
-	}
-	return verdict{c.sessionManager.Ready(), c.sessionManager.Reason, "the session manager " + c.sessionManager.Message}
-}
-
-func (c *computation) executorsReady() verdict {
-	e := c.executorManagers
-	switch {
-	case c.Cluster.Spec.Suspend:
-		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
-	case e.desired == 0 && c.nothingRuns():
-		return verdict{false, flamev1alpha1.ReasonInvalid, "nothing is decided until the spec can run"}
-	case e.desired == 0:
-		return verdict{true, flamev1alpha1.ReasonNoneWanted, "no executor manager is wanted"}
-	case e.ready >= e.desired:
-		return verdict{true, flamev1alpha1.ReasonReady, e.summary()}
-	}
-	if h, ok := c.obstacle(flamev1alpha1.ComponentExecutorManager); ok && !e.worst.Failed() {
-		return verdict{false, h.Reason, fmt.Sprintf("%d of %d executor managers are ready: one %s", e.ready, e.desired, h.Message)}
-	}
-	switch {
-	case e.worst.Severity() > 0:
-		return verdict{false, e.worst.Reason, e.summary()}
-	default:
-		return verdict{false, flamev1alpha1.ReasonStarting, e.summary()}
-	}
-}
-
-func (c *computation) objectCacheReady() verdict {
-	replicas := *c.Cluster.Spec.ObjectCache.Replicas
-	switch {
-	case c.Cluster.Spec.Suspend:
-		return verdict{false, flamev1alpha1.ReasonSuspended, "the cluster is suspended"}
-	// Flame workaround: one-object-cache
-	case c.objectCacheIsReady() && replicas > 1:
-		return verdict{true, flamev1alpha1.ReasonMultipleReplicas, fmt.Sprintf(
-			"%d object caches are ready, but Flame finds an object only on the one that took it: set objectCache.replicas to 1", replicas)}
-	case c.objectCacheIsReady():
-		return verdict{true, flamev1alpha1.ReasonReady, "the object cache is ready"}
-	case c.objectCacheIsOutdated():
-		return verdict{false, flamev1alpha1.ReasonReplacing, "the object cache is being replaced"}
-	}
-	worst := podstate.Health{Reason: flamev1alpha1.ReasonStarting, Message: "is starting"}
-	if h, ok := c.obstacle(flamev1alpha1.ComponentObjectCache); ok {
-		worst = h
-	}
-	for i := range c.ObjectCachePods {
-		if h := c.ObjectCachePods[i].Health; h.Severity() > worst.Severity() {
-			worst = h
-		}
-	}
-	return verdict{false, worst.Reason, "the object cache " + worst.Message}
-}
-
 // storageReady tells of the claims. What they mean for a component is told with the
 // component.
 func (c *computation) storageReady() verdict {
 	judged := storage.Judge(c.Claims)
 	return verdict{judged.OK, judged.Reason, judged.Message}
-}
-
-// progressing says what is being changed, or what keeps the cluster from being changed.
-func (c *computation) progressing() verdict {
-	failed, refused := c.first(false), c.first(true)
-	switch {
-	case failed != nil:
-		return verdict{true, flamev1alpha1.ReasonError, "a call to the Kubernetes API failed and will be repeated: " + c.tell(*failed)}
-	case c.Invalid != nil && !c.Cluster.Spec.Suspend:
-		return verdict{false, flamev1alpha1.ReasonInvalid, "the edit changes nothing until the spec can run"}
-	case c.Missing != nil && !c.Cluster.Spec.Suspend:
-		return verdict{true, flamev1alpha1.ReasonWaitingForReference, c.Missing.Error()}
-	case refused != nil:
-		return verdict{true, flamev1alpha1.ReasonRefused, c.tell(*refused)}
-	case c.replacing():
-		return verdict{true, flamev1alpha1.ReasonReplacing, "the session manager is being replaced"}
-	case c.Cluster.Spec.ObjectCache != nil && c.objectCacheIsOutdated():
-		return verdict{true, flamev1alpha1.ReasonReplacing, "the object cache is being replaced"}
-	default:
-		return c.progressingExecutorManagers()
-	}
-}
-
-// progressingExecutorManagers says whether executor managers come or go, where nothing
-// else is to be told first.
-func (c *computation) progressingExecutorManagers() verdict {
-	e := c.executorManagers
-	switch {
-	case e.outdated() > 0 && e.updatedFailing > 0:
-		return verdict{false, flamev1alpha1.ReasonUpdateStopped, fmt.Sprintf(
-			"the update of executor managers stands still with %d of %d updated, because a new one %s", e.updated, e.desired, e.worst.Message)}
-	case e.outdated() > 0:
-		return verdict{true, flamev1alpha1.ReasonUpdating, fmt.Sprintf("%d of %d executor managers are updated", e.updated, e.desired)}
-	case e.live != e.desired:
-		return verdict{true, flamev1alpha1.ReasonScaling, fmt.Sprintf("there are %d executor managers, and %d are wanted", e.live, e.desired)}
-	case e.draining > 0 && !c.Cluster.Spec.Suspend:
-		return verdict{true, flamev1alpha1.ReasonDraining, fmt.Sprintf("%s may go on with tasks until %s",
-			words.Count(e.draining, "deleted executor manager"), e.drainsUntil.UTC().Format(time.RFC3339))}
-	case c.isStarting():
-		return verdict{true, flamev1alpha1.ReasonStarting, "components are starting"}
-	default:
-		return verdict{false, flamev1alpha1.ReasonStable, "nothing is being changed"}
-	}
-}
-
-func (c *computation) isStarting() bool {
-	return slices.ContainsFunc(c.notTrue(ofComponents), func(condition metav1.Condition) bool {
-		return condition.Reason == flamev1alpha1.ReasonStarting
-	})
-}
-
-// reconciling says what is on its way to what the spec asks for. What comes and goes with
-// the load, and tasks that end after everything else, are no part of that.
-func (c *computation) reconciling() verdict {
-	progressing := c.find(flamev1alpha1.ConditionProgressing)
-	byLoad := c.Cluster.Spec.ExecutorManager.Autoscaling != nil && c.inPlaceBefore() == c.Cluster.Generation &&
-		slices.Contains([]string{flamev1alpha1.ReasonScaling, flamev1alpha1.ReasonStarting}, progressing.Reason)
-	under := progressing.Status == metav1.ConditionTrue && progressing.Reason != flamev1alpha1.ReasonDraining && !byLoad
-	return verdict{under, progressing.Reason, progressing.Message}
-}
-
-// stalled says what no waiting cures.
-func (c *computation) stalled() verdict {
-	progressing := c.find(flamev1alpha1.ConditionProgressing)
-	switch {
-	case c.Invalid != nil:
-		return verdict{true, flamev1alpha1.ReasonInvalid, c.find(flamev1alpha1.ConditionSpecValid).Message}
-	case progressing.Reason == flamev1alpha1.ReasonUpdateStopped:
-		return verdict{true, progressing.Reason, progressing.Message}
-	}
-	return verdict{}
-}
-
-// inPlace returns the generation of the spec that is in place or refused, so that who
-// waits for Ready after an edit waits for the edit.
-func (c *computation) inPlace() int64 {
-	if c.find(flamev1alpha1.ConditionReconciling) == nil {
-		return c.Cluster.Generation
-	}
-	return c.inPlaceBefore()
-}
-
-func (c *computation) inPlaceBefore() int64 {
-	if before := meta.FindStatusCondition(c.old.Conditions, flamev1alpha1.ConditionReady); before != nil {
-		return before.ObservedGeneration
-	}
-	return 0
 }
 
 // ready says whether what is wanted serves: the session manager, an executor manager if
