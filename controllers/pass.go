@@ -46,7 +46,7 @@ func (p *pass) run(ctx context.Context, problems []string) (status.Facts, report
 	if err != nil {
 		return p.end(found, latest, nil, nil, classify(everything, err))
 	}
-	p, wanted, built := p.choose(ctx, latest, problems)
+	p, wanted, built := p.buildChosen(ctx, latest, problems)
 	if p.standsIn {
 		found.claims = p.lookAtClaims(ctx, found.claims.report)
 	}

@@ -55,11 +55,42 @@ func LastValid(cluster *flamev1alpha1.FlameCluster, revisions []appsv1.Controlle
 	return last
 }
 
-// StandIns returns what may run in place of an edit that is invalid, the best first. All
+// Choice is the spec that is carried out.
+type Choice struct {
+	Cluster *flamev1alpha1.FlameCluster
+	// StandsIn says that the last valid spec stands in for an edit that is invalid.
+	StandsIn bool
+	// Tolerated are the problems that are not held against the spec.
+	Tolerated []string
+}
+
+// Choose decides what is carried out where an edit is invalid by itself, and returns false
+// if nothing can be. An edit whose problems the last valid spec has as well is carried out,
+// unless the edit cannot even be read: what a new operator refuses, it refuses to new
+// clusters and to edits of that field.
+func Choose(last, edit *flamev1alpha1.FlameCluster, readable bool) (Choice, bool) {
+	tolerated := Problems(last, Inputs{})
+	if readable && runs(edit, tolerated) {
+		return Choice{Cluster: edit, Tolerated: Problems(edit, Inputs{})}, true
+	}
+	for _, standIn := range standIns(last, edit) {
+		if runs(standIn, tolerated) {
+			return Choice{Cluster: standIn, StandsIn: true, Tolerated: tolerated}, true
+		}
+	}
+	return Choice{}, false
+}
+
+func runs(cluster *flamev1alpha1.FlameCluster, tolerated []string) bool {
+	_, err := Build(cluster, Inputs{Tolerated: tolerated})
+	return err == nil
+}
+
+// standIns returns what may run in place of an edit that is invalid, the best first. All
 // are the last valid cluster with what the edit says of its suspension and of what becomes
 // of its claims; the first one also has the edit's number of executor managers, or the
 // bounds of autoscaling, which may be what is invalid.
-func StandIns(last, edit *flamev1alpha1.FlameCluster) []*flamev1alpha1.FlameCluster {
+func standIns(last, edit *flamev1alpha1.FlameCluster) []*flamev1alpha1.FlameCluster {
 	least := last.DeepCopy()
 	least.Spec.Suspend = edit.Spec.Suspend
 	least.Spec.SessionManager.Storage.WhenDeleted = edit.Spec.SessionManager.Storage.WhenDeleted

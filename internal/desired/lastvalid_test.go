@@ -59,7 +59,7 @@ func TestStandInsTakeFromTheEditWhatIsValidByItself(t *testing.T) {
 	edit.Spec.SessionManager.Storage.WhenDeleted = "X"
 	edit.Spec.ObjectCache.Storage.WhenDeleted = "Y"
 
-	got := StandIns(last, edit)
+	got := standIns(last, edit)
 	require.Len(t, got, 2)
 	for _, standIn := range got {
 		assert.True(t, standIn.Spec.Suspend)
@@ -72,7 +72,7 @@ func TestStandInsTakeFromTheEditWhatIsValidByItself(t *testing.T) {
 	assert.Equal(t, last.Spec.ExecutorManager.Autoscaling, got[1].Spec.ExecutorManager.Autoscaling)
 
 	edit.Spec.ObjectCache = nil
-	assert.NotNil(t, StandIns(last, edit)[0].Spec.ObjectCache)
+	assert.NotNil(t, standIns(last, edit)[0].Spec.ObjectCache)
 }
 
 func TestWhatWasToleratedBeforeIsBuilt(t *testing.T) {
@@ -98,5 +98,49 @@ func TestWhatWasToleratedBeforeIsBuilt(t *testing.T) {
 		spoil(&impossible.Spec)
 		_, err = Build(impossible, Inputs{Tolerated: Problems(impossible, Inputs{})})
 		assert.Error(t, err, name)
+	}
+}
+
+// specs are changes of one spec.
+type specs []func(*flamev1alpha1.FlameClusterSpec)
+
+func TestChooseCarriesOutAsMuchOfAnEditAsCanRun(t *testing.T) {
+	bounds := func(s *flamev1alpha1.FlameClusterSpec) {
+		s.ExecutorManager.Autoscaling = &flamev1alpha1.AutoscalingSpec{MinReplicas: 2, MaxReplicas: 2}
+	}
+	version := func(s *flamev1alpha1.FlameClusterSpec) { s.FlameVersion = "9.9.9" }
+	memory := func(size string) func(*flamev1alpha1.FlameClusterSpec) {
+		return func(s *flamev1alpha1.FlameClusterSpec) { s.SessionManager.Slot.Memory = resource.MustParse(size) }
+	}
+	for name, test := range map[string]struct {
+		last, edit specs
+		unreadable bool
+		want       specs
+		standsIn   bool
+		tolerated  int
+	}{
+		"an edit that cannot run":                    {edit: specs{version}, standsIn: true},
+		"an edit whose bounds can":                   {edit: specs{version, bounds}, want: specs{bounds}, standsIn: true},
+		"an edit of a spec that is tolerated":        {last: specs{memory("300m")}, edit: specs{memory("300m"), bounds}, want: specs{memory("300m"), bounds}, tolerated: 1},
+		"an edit of the very field":                  {last: specs{memory("300m")}, edit: specs{memory("400m")}, want: specs{memory("300m")}, standsIn: true, tolerated: 1},
+		"an edit that cannot be read":                {edit: specs{bounds}, unreadable: true, want: specs{bounds}, standsIn: true},
+		"a last valid spec that cannot run any more": {last: specs{version}, edit: specs{version, bounds}, want: nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			with := func(changes specs) *flamev1alpha1.FlameCluster {
+				cluster := clusters.Parse(t, clusters.Minimal)
+				for _, change := range changes {
+					change(&cluster.Spec)
+				}
+				return cluster
+			}
+			got, ok := Choose(with(test.last), with(test.edit), !test.unreadable)
+			assert.Equal(t, test.standsIn || test.want != nil, ok)
+			if ok {
+				assert.Equal(t, with(test.want).Spec, got.Cluster.Spec)
+				assert.Equal(t, test.standsIn, got.StandsIn)
+				assert.Len(t, got.Tolerated, test.tolerated)
+			}
+		})
 	}
 }
