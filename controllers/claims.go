@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -85,9 +84,9 @@ func (p *pass) lookAtClaim(ctx context.Context, wanted *storage.Wanted) (*corev1
 		wanted.Waits = last.words
 		return object, nil
 	}
-	wanted.Waits, err = p.lastEvent(ctx, object)
+	wanted.Waits = storage.LastWords(p.eventsAbout(ctx, object.UID))
 	p.memory.waits[wanted.Name] = wait{at: p.now, words: wanted.Waits}
-	return object, err
+	return object, nil
 }
 
 // wait is what was said last of a claim that waits for its volume.
@@ -110,17 +109,6 @@ func (p *pass) claim(ctx context.Context, name string, readers ...client.Reader)
 		}
 	}
 	return nil, nil
-}
-
-// lastEvent returns the words of the last event about an object. The list is short, since
-// events about one object are counted rather than repeated, and go after an hour.
-func (p *pass) lastEvent(ctx context.Context, object *corev1.PersistentVolumeClaim) (string, error) {
-	list := &eventsv1.EventList{}
-	about := client.MatchingFields{"regarding.kind": "PersistentVolumeClaim", "regarding.name": object.Name}
-	if err := p.r.Live.List(ctx, list, client.InNamespace(object.Namespace), about); err != nil {
-		return "", fmt.Errorf("list the events about PersistentVolumeClaim %q: %w", object.Name, err)
-	}
-	return storage.LastWords(list.Items, object.UID), nil
 }
 
 // settleOwnClaim puts the cluster's owner on the claim that it made for the session

@@ -8,10 +8,7 @@ import (
 	"slices"
 	"time"
 
-	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/podstate"
@@ -22,10 +19,6 @@ const (
 	// creationPatience is how long a pod may have a node and no container before its events
 	// are asked for.
 	creationPatience = time.Minute
-	// inquiryDelay is the time between two looks at the events of a component's pods.
-	inquiryDelay = 30 * time.Second
-	// mostEvents is how many events of a pod are read.
-	mostEvents = 100
 )
 
 // inquiry is the last look at the events of one of a component's pods.
@@ -64,7 +57,7 @@ func (p *pass) explainComponent(ctx context.Context, component string, pods []po
 	last := p.memory.inquiries[component]
 	if p.now.Sub(last.at) >= inquiryDelay {
 		last = inquiry{at: p.now, pod: pod.UID}
-		last.health, last.told = p.inquire(ctx, pod)
+		last.health, last.told = pod.Hindered(p.eventsAbout(ctx, pod.UID), p.now)
 		p.memory.inquiries[component] = last
 	}
 	if last.told && last.pod == pod.UID {
@@ -72,17 +65,4 @@ func (p *pass) explainComponent(ctx context.Context, component string, pods []po
 		pods[slowest].Health = last.health
 	}
 	return pods, after(inquiryDelay - p.now.Sub(last.at))
-}
-
-// inquire asks the API server for the events of a pod. Nothing depends on them but words,
-// so an answer that fails is no failure of the pass.
-func (p *pass) inquire(ctx context.Context, pod podstate.Pod) (podstate.Health, bool) {
-	var list eventsv1.EventList
-	err := p.r.Live.List(ctx, &list, client.InNamespace(p.cluster.Namespace),
-		client.MatchingFields{"regarding.uid": string(pod.UID)}, client.Limit(mostEvents))
-	if err != nil {
-		log.FromContext(ctx).Info("Cannot list the events of a pod that gets no container", "pod", pod.Name, "error", err.Error())
-		return podstate.Health{}, false
-	}
-	return pod.Hindered(list.Items, p.now)
 }

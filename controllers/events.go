@@ -4,9 +4,14 @@
 package controllers
 
 import (
+	"context"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
 	"github.com/xflops/flame-operator/internal/nodes"
@@ -55,4 +60,24 @@ func (p *pass) announceLoss(pod *corev1.Pod, loss nodes.Loss) {
 	told := lossEvents[loss.Reason]
 	p.r.Recorder.Eventf(p.cluster, pod, corev1.EventTypeWarning, told.reason, "ReplaceExecutorManager",
 		"executor manager %s is of no more use: %s (since %s)", pod.Name, told.text, loss.Since.UTC().Format(time.RFC3339))
+}
+
+const (
+	// inquiryDelay is the time between two looks at the events about one thing.
+	inquiryDelay = 30 * time.Second
+	// mostEvents is how many events about an object are read. There are few, since events
+	// that are alike are counted, and go after an hour.
+	mostEvents = 100
+)
+
+// eventsAbout returns the events about an object. Nothing depends on them but words, so an
+// answer that fails is no failure of the pass.
+func (p *pass) eventsAbout(ctx context.Context, object types.UID) []eventsv1.Event {
+	var list eventsv1.EventList
+	err := p.r.Live.List(ctx, &list, client.InNamespace(p.cluster.Namespace),
+		client.MatchingFields{"regarding.uid": string(object)}, client.Limit(mostEvents))
+	if err != nil {
+		log.FromContext(ctx).Info("Cannot list the events about an object", "uid", object, "error", err.Error())
+	}
+	return list.Items
 }

@@ -12,6 +12,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/events"
 )
 
 // SlowestCreated returns the position of the pod that has had a node and no container for
@@ -40,11 +41,11 @@ const fresh = 5 * time.Minute
 
 // Hindered returns the health of a pod without a container according to the events about
 // the pod, and false if they do not say what keeps the container from being made.
-func (p Pod) Hindered(events []eventsv1.Event, now time.Time) (Health, bool) {
+func (p Pod) Hindered(about []eventsv1.Event, now time.Time) (Health, bool) {
 	var told []string
-	for i := range events {
-		if slices.Contains(hindrances, events[i].Reason) && now.Sub(lastSeen(&events[i])) < fresh {
-			told = append(told, p.steady(events[i].Note))
+	for i := range about {
+		if slices.Contains(hindrances, about[i].Reason) && now.Sub(events.LastSeen(&about[i])) < fresh {
+			told = append(told, p.steady(about[i].Note))
 		}
 	}
 	if len(told) == 0 {
@@ -58,19 +59,6 @@ func (p Pod) Hindered(events []eventsv1.Event, now time.Time) (Health, bool) {
 		return Health{flamev1alpha1.ReasonConfigError, "cannot start a container: " + why}, true
 	}
 	return Health{flamev1alpha1.ReasonPending, "waits: " + why}, true
-}
-
-func lastSeen(event *eventsv1.Event) time.Time {
-	last := event.CreationTimestamp.Time
-	for _, seen := range []time.Time{event.EventTime.Time, event.DeprecatedLastTimestamp.Time} {
-		if seen.After(last) {
-			last = seen
-		}
-	}
-	if event.Series != nil && event.Series.LastObservedTime.After(last) {
-		last = event.Series.LastObservedTime.Time
-	}
-	return last
 }
 
 var (

@@ -11,7 +11,6 @@ package storage
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -20,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
+	"github.com/xflops/flame-operator/internal/events"
 	"github.com/xflops/flame-operator/internal/naming"
 	"github.com/xflops/flame-operator/internal/words"
 )
@@ -86,30 +86,13 @@ const longestWords = 512
 // Waits reports whether a claim has no volume yet.
 func (c *Claim) Waits() bool { return !c.Bound && !c.Lost && !c.Terminating }
 
-// LastWords returns what the last of the events about the claim of the given UID says.
-func LastWords(events []eventsv1.Event, uid types.UID) string {
-	var last *eventsv1.Event
-	for i := range events {
-		if events[i].Regarding.UID == uid && (last == nil || lastSeen(last).Before(lastSeen(&events[i]))) {
-			last = &events[i]
-		}
-	}
-	if last == nil {
+// LastWords returns what the last of the events about a claim says.
+func LastWords(about []eventsv1.Event) string {
+	if len(about) == 0 {
 		return ""
 	}
+	last := slices.MaxFunc(about, func(a, b eventsv1.Event) int { return events.LastSeen(&a).Compare(events.LastSeen(&b)) })
 	return words.Cut(last.Note, longestWords)
-}
-
-// lastSeen returns when an event happened last, by whichever field its reporter uses.
-func lastSeen(event *eventsv1.Event) time.Time {
-	switch {
-	case event.Series != nil:
-		return event.Series.LastObservedTime.Time
-	case !event.DeprecatedLastTimestamp.IsZero():
-		return event.DeprecatedLastTimestamp.Time
-	default:
-		return event.EventTime.Time
-	}
 }
 
 // Settled returns the owner references of a claim with the owner's put on it or taken off,

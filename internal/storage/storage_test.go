@@ -269,22 +269,10 @@ func TestALabelByWhichOthersWouldDeleteAClaimIsTakenOff(t *testing.T) {
 }
 
 func TestTheLastWordsAboutAClaimCount(t *testing.T) {
-	at := func(minute int) time.Time { return time.Date(2026, 5, 1, 12, minute, 0, 0, time.UTC) }
-	about := func(uid, note string, change func(*eventsv1.Event)) eventsv1.Event {
-		event := eventsv1.Event{Note: note, Regarding: corev1.ObjectReference{UID: "uid of the claim"}}
-		if uid != "" {
-			event.Regarding.UID = "another"
-		}
-		change(&event)
-		return event
+	said := func(minute int, note string) eventsv1.Event {
+		return eventsv1.Event{Note: note, EventTime: metav1.NewMicroTime(time.Date(2026, 5, 1, 12, minute, 0, 0, time.UTC))}
 	}
-	old := about("", "old", func(e *eventsv1.Event) { e.DeprecatedLastTimestamp = metav1.NewTime(at(1)) })
-	next := about("", "next", func(e *eventsv1.Event) { e.EventTime = metav1.NewMicroTime(at(2)) })
-	again := about("", "again", func(e *eventsv1.Event) {
-		e.EventTime, e.Series = metav1.NewMicroTime(at(0)), &eventsv1.EventSeries{LastObservedTime: metav1.NewMicroTime(at(3))}
-	})
-	others := about("another", "others", func(e *eventsv1.Event) { e.EventTime = metav1.NewMicroTime(at(9)) })
-	assert.Equal(t, "next", LastWords([]eventsv1.Event{next, old, others}, "uid of the claim"))
-	assert.Equal(t, "again", LastWords([]eventsv1.Event{again, next}, "uid of the claim"))
-	assert.Empty(t, LastWords([]eventsv1.Event{others}, "uid of the claim"))
+	assert.Equal(t, "next", LastWords([]eventsv1.Event{said(2, "next"), said(1, "old")}))
+	assert.Equal(t, "next", LastWords([]eventsv1.Event{said(1, "old"), said(2, "next")}))
+	assert.Empty(t, LastWords(nil))
 }
