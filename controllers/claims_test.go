@@ -56,6 +56,18 @@ func (h *harness) loseClaim() {
 	require.NoError(h, h.live.Update(h.Context(), going))
 }
 
+// claimOfOthers makes a claim that nobody marked.
+func (h *harness) claimOfOthers(name string) {
+	h.Helper()
+	h.have(&corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: name},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("2Gi")}},
+		},
+	})
+}
+
 // asksFor has the claim's template ask for a size.
 func asksFor(size string) func(*flamev1alpha1.FlameClusterSpec) {
 	return func(s *flamev1alpha1.FlameClusterSpec) {
@@ -200,14 +212,7 @@ func TestAClaimThatWaitsSaysForWhat(t *testing.T) {
 // A claim that nobody marked is used when the spec names it, and in no other way.
 func TestAClaimOfOthersIsNeitherTakenNorChanged(t *testing.T) {
 	h := newHarness(t)
-	mine := &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "c-session-manager"},
-		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("2Gi")}},
-		},
-	}
-	h.have(mine)
+	h.claimOfOthers("c-session-manager")
 	h.runPods()
 	version := h.claim().ResourceVersion
 	cluster := h.create(withEverything)
@@ -397,14 +402,7 @@ func TestTheClaimOfACacheThatIsAddedAgainGrows(t *testing.T) {
 // The StatefulSet would mount whatever has the name of a claim.
 func TestNoCacheIsMadeThatWouldMountAClaimOfOthers(t *testing.T) {
 	h := newHarness(t)
-	mine := &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "objects-c-object-cache-0"},
-		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
-		},
-	}
-	h.have(mine)
+	h.claimOfOthers("objects-c-object-cache-0")
 	cluster := h.create(withEverything)
 	h.settle(cluster)
 	assert.True(t, apierrors.IsNotFound(h.live.Get(t.Context(), client.ObjectKey{Namespace: h.namespace, Name: "c-object-cache"}, &appsv1.StatefulSet{})))

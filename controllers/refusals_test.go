@@ -67,14 +67,14 @@ func (h *harness) lose(object client.Object) {
 	require.NoError(h, h.live.Delete(h.Context(), object))
 }
 
-// quota allows the given number of pods. The quota's status is written by the test, since
-// its controller does not run here.
-func (h *harness) quota(pods string) *corev1.ResourceQuota {
+// quota allows the given number of objects of a kind. The quota's status is written by the
+// test, since its controller does not run here.
+func (h *harness) quota(of corev1.ResourceName, most string) *corev1.ResourceQuota {
 	h.Helper()
-	hard := corev1.ResourceList{corev1.ResourcePods: resource.MustParse(pods)}
+	hard := corev1.ResourceList{of: resource.MustParse(most)}
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, Name: "few"}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
 	h.have(quota)
-	quota.Status = corev1.ResourceQuotaStatus{Hard: hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}
+	quota.Status = corev1.ResourceQuotaStatus{Hard: hard, Used: corev1.ResourceList{of: resource.MustParse("0")}}
 	require.NoError(h, h.live.Status().Update(h.Context(), quota))
 	return quota
 }
@@ -82,7 +82,7 @@ func (h *harness) quota(pods string) *corev1.ResourceQuota {
 // fullQuota allows no pod besides the given number that exists.
 func (h *harness) fullQuota(pods string) {
 	h.Helper()
-	quota := h.quota(pods)
+	quota := h.quota(corev1.ResourcePods, pods)
 	quota.Status.Used[corev1.ResourcePods] = resource.MustParse(pods)
 	require.NoError(h, h.live.Status().Update(h.Context(), quota))
 	h.awaitRefusals(true)
@@ -193,7 +193,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"a quota": {
 			func(h *harness, _ *flamev1alpha1.FlameCluster) func() {
-				quota := h.quota("0")
+				quota := h.quota(corev1.ResourcePods, "0")
 				h.awaitRefusals(true)
 				return func() { h.lose(quota); h.awaitRefusals(false) }
 			}, []string{`the ResourceQuota "few" refuses it: requested: pods=1, used: pods=0, limited: pods=0`},
