@@ -12,7 +12,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	flamev1alpha1 "github.com/xflops/flame-operator/api/v1alpha1"
@@ -127,9 +126,7 @@ func (p *pass) suspendObjectCache(ctx context.Context, set *appsv1.StatefulSet) 
 	if set == nil || *set.Spec.Replicas == 0 {
 		return nil
 	}
-	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"uid":%q},"spec":{"replicas":0}}`, set.UID))
-	err := p.r.Patch(ctx, set.DeepCopy(), patch, client.FieldOwner(apply.FieldManager))
-	if err != nil && !apply.Gone(err) {
+	if err := apply.Patch(ctx, p.r.Client, set, nil, map[string]any{"replicas": 0}); err != nil {
 		return fmt.Errorf("scale StatefulSet %q to 0: %w", set.Name, err)
 	}
 	return nil

@@ -30,15 +30,15 @@ import (
 // since it would mount that owner's claim.
 func (p *pass) stepSessionManager(ctx context.Context, f found, wanted *desired.Objects) (*corev1.Pod, report) {
 	const component = flamev1alpha1.ComponentSessionManager
-	pod := f.sessionManager
-	service := &corev1.Service{}
-	mine := func(context.Context, *desired.Objects) error { return f.claims.foreign(component) }
-	serve := func(ctx context.Context, wanted *desired.Objects) error {
-		return ensure(ctx, p, wanted.SessionManagerService, service, naming.SessionManager(p.cluster.Name))
-	}
+	pod, name := f.sessionManager, naming.SessionManager(p.cluster.Name)
+	service, budget := &corev1.Service{}, &policyv1.PodDisruptionBudget{}
 	var all report
-	for _, step := range []func(context.Context, *desired.Objects) error{mine, serve, p.applyBudget} {
-		if all = all.join(classify(component, step(ctx, wanted))); all.missing != nil {
+	for _, step := range []func() error{
+		func() error { return f.claims.foreign(component) },
+		func() error { return ensure(ctx, p, wanted.SessionManagerService, service, name) },
+		func() error { return ensure(ctx, p, wanted.SessionManagerBudget, budget, name) },
+	} {
+		if all = all.join(classify(component, step())); all.missing != nil {
 			return pod, all
 		}
 	}
@@ -69,10 +69,6 @@ func (p *pass) noteStorage(ctx context.Context, service *corev1.Service, pod *co
 		return noted, nil
 	}
 	return last, p.memory.applier.Annotate(ctx, service, flamev1alpha1.AnnotationStorage, last)
-}
-
-func (p *pass) applyBudget(ctx context.Context, wanted *desired.Objects) error {
-	return ensure(ctx, p, wanted.SessionManagerBudget, &policyv1.PodDisruptionBudget{}, naming.SessionManager(p.cluster.Name))
 }
 
 // takeStep carries out a step, and returns the pod as it is afterwards.
